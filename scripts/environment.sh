@@ -29,15 +29,15 @@ make_venv() {
 }
 
 environment() {
-  local locks=(requirements.lock requirements-build.lock) wanted stamp="$PWD/.venv/.locked-$1"
+  local locks=(requirements.lock requirements-build.lock) wanted stamp=.venv/.locked
   [ "$1" = dev ] && locks+=(requirements-dev.lock)
   [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || make_venv || return 1
   # The path is part of the stamp: a virtual environment does not survive a move.
-  wanted=$(cat "${locks[@]}" pyproject.toml <(echo "$PWD") | cksum)
-  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+  wanted=$(cat requirements*.lock pyproject.toml <(echo "$PWD") | cksum)
+  case "$(cat "$stamp" 2>/dev/null)" in "$wanted $1" | "$wanted dev") return ;; esac
   echo "installing the locked dependencies into .venv (once)" >&2
   local pip=(.venv/bin/python -m pip --quiet --disable-pip-version-check install)
   "${pip[@]}" --require-hashes "${locks[@]/#/--requirement=}" &&
     "${pip[@]}" --no-deps --no-build-isolation --editable . &&
-    echo "$wanted" >"$stamp"
+    echo "$wanted $1" >"$stamp"
 }
