@@ -1,0 +1,211 @@
+"""What is read of each kind, as a table: (API group, kind) -> wire struct and the function that picks the model's fields.
+
+A kind that is not in the table keeps its metadata only. Adding a kind is adding a line to KINDS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from kspanpy.core import model, sanitize
+from kspanpy.decode import fields, wire
+from kspanpy.decode.metadata import conditions, count, generation, images, reference, template, text, word
+from kspanpy.decode.times import nanoseconds
+
+Fields: TypeAlias = dict[str, Any]
+
+_EXIT_CODE = 2**31
+
+
+class Row(NamedTuple):
+    """How one kind is read."""
+
+    wire: type[wire.Thing]
+    fields: Callable[[Any], Fields]
+
+
+def nothing(_: wire.Thing) -> Fields:
+    """Metadata only."""
+    return {}
+
+
+def _number(value: int | None) -> int | None:
+    return None if value is None else count(value)
+
+
+def _workload(thing: wire.Workload) -> Fields:
+    spec, status = thing.spec or wire.WorkloadSpec(), thing.status or wire.WorkloadStatus()
+    digest, pod = template(spec.template)
+    annotations = (pod.metadata.annotations if pod.metadata else None) or {}
+    return {
+        "replicas": _number(spec.replicas),
+        "paused": spec.paused is True,
+        "template": digest,
+        "images": images(pod.spec),
+        "restarted_at": text(annotations.get(fields.RESTARTED_AT), sanitize.REASON),
+        "observed_generation": generation(status.observed_generation),
+        "current": count(status.replicas),
+        "updated": count(status.updated_replicas),
+        "ready": count(status.ready_replicas),
+        "available": count(status.available_replicas),
+        "conditions": conditions(status.conditions),
+    }
+
+
+def _replica_set(thing: wire.Workload) -> Fields:
+    status = thing.status or wire.WorkloadStatus()
+    return _workload(thing) | {"updated": count(status.fully_labeled_replicas)}
+
+
+def _stateful_set(thing: wire.Workload) -> Fields:
+    return _workload(thing) | {"on_delete": _on_delete(thing)}
+
+
+def _daemon_set(thing: wire.Workload) -> Fields:
+    status = thing.status or wire.WorkloadStatus()
+    return _workload(thing) | {
+        "replicas": _number(status.desired_number_scheduled),
+        "on_delete": _on_delete(thing),
+        "current": count(status.current_number_scheduled),
+        "updated": count(status.updated_number_scheduled),
+        "ready": count(status.number_ready),
+        "available": count(status.number_available),
+    }
+
+
+def _on_delete(thing: wire.Workload) -> bool:
+    strategy = thing.spec.update_strategy if thing.spec else None
+    if strategy is None:
+        return False
+    partition = strategy.rolling_update.partition if strategy.rolling_update else None
+    return strategy.type == "OnDelete" or count(partition) > 0
+
+
+def _job(thing: wire.Workload) -> Fields:
+    spec, status = thing.spec or wire.WorkloadSpec(), thing.status or wire.WorkloadStatus()
+    return _workload(thing) | {
+        "replicas": _number(spec.completions),
+        "paused": spec.suspend is True,
+        "current": count(status.active),
+        "ready": count(status.ready),
+    }
+
+
+def _cron_job(thing: wire.Workload) -> Fields:
+    return {"paused": thing.spec is not None and thing.spec.suspend is True}
+
+
+def _pod(thing: wire.Pod) -> Fields:
+    spec, status = thing.spec or wire.PodSpec(), thing.status or wire.PodStatus()
+    statuses = (status.container_statuses or []) + (status.init_container_statuses or [])
+    pod_name = (thing.metadata.name if thing.metadata else None) or ""
+    return {
+        "images": images(spec),
+        "observed_generation": generation(status.observed_generation),
+        "phase": word(status.phase, sanitize.REASON),
+        "node_name": word(spec.node_name),
+        "restart_policy": word(spec.restart_policy, sanitize.REASON),
+        "conditions": conditions(status.conditions),
+        "containers": tuple(
+            _container(entry) for entry in statuses[: fields.MAX_CONTAINERS] if entry is not None and entry.name
+        ),
+        "claims": _claims(spec.volumes, pod_name),
+    }
+
+
+def _claims(volumes: list[wire.Volume | None] | None, pod_name: str) -> tuple[str, ...]:
+    names = []
+    for volume in volumes or ():
+        if volume is None:
+            continue
+        if volume.persistent_volume_claim is not None and volume.persistent_volume_claim.claim_name:
+            names.append(text(volume.persistent_volume_claim.claim_name, sanitize.NAME))
+        elif volume.ephemeral is not None and volume.name:
+            # https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#persistentvolumeclaim-naming
+            names.append(text(f"{pod_name}-{volume.name}", sanitize.NAME))
+    return tuple(names[: fields.MAX_CLAIMS])
+
+
+def _container(entry: wire.ContainerStatus) -> model.Container:
+    now, last = entry.state or wire.ContainerState(), entry.last_state or wire.ContainerState()
+    state, reason, code = "", "", None
+    started: str | None = None
+    finished: str | None = None
+    if (terminated := now.terminated) is not None:
+        state, reason, code = "terminated", word(terminated.reason, sanitize.REASON), terminated.exit_code
+        started, finished = terminated.started_at, terminated.finished_at
+    elif now.running is not None:
+        state, started = "running", now.running.started_at
+    elif now.waiting is not None:
+        state, reason = "waiting", word(now.waiting.reason, sanitize.REASON)
+    return model.Container(
+        name=word(entry.name),
+        state=state,
+        reason=reason,
+        started_ns=nanoseconds(started),
+        finished_ns=nanoseconds(finished),
+        exit_code=None if code is None else min(max(code, -_EXIT_CODE), _EXIT_CODE - 1),
+        restarts=count(entry.restart_count),
+        last_reason=word(last.terminated.reason, sanitize.REASON) if last.terminated else "",
+    )
+
+
+def _node(thing: wire.Node) -> Fields:
+    status = thing.status or wire.NodeStatus()
+    return {
+        "conditions": conditions(status.conditions),
+        "boot_id": text(status.node_info.boot_id, sanitize.UID) if status.node_info else "",
+    }
+
+
+def _claim(thing: wire.PersistentVolumeClaim) -> Fields:
+    spec, status = thing.spec or wire.ClaimSpec(), thing.status or wire.ClaimStatus()
+    return {
+        "phase": word(status.phase, sanitize.REASON),
+        "volume_name": text(spec.volume_name, sanitize.NAME),
+        "conditions": conditions(status.conditions),
+    }
+
+
+def _autoscaler(thing: wire.HorizontalPodAutoscaler) -> Fields:
+    spec, status = thing.spec or wire.AutoscalerSpec(), thing.status or wire.AutoscalerStatus()
+    return {
+        "target": None if spec.scale_target_ref is None else reference(spec.scale_target_ref),
+        "observed_generation": generation(status.observed_generation),
+        "conditions": conditions(status.conditions),
+    }
+
+
+METADATA_ONLY = Row(wire.Thing, nothing)
+
+KINDS: dict[tuple[str, str], Row] = {
+    ("apps", "Deployment"): Row(wire.Workload, _workload),
+    ("apps", "ReplicaSet"): Row(wire.Workload, _replica_set),
+    ("", "ReplicationController"): Row(wire.Workload, _replica_set),
+    ("apps", "StatefulSet"): Row(wire.Workload, _stateful_set),
+    ("apps", "DaemonSet"): Row(wire.Workload, _daemon_set),
+    ("batch", "Job"): Row(wire.Workload, _job),
+    ("batch", "CronJob"): Row(wire.Workload, _cron_job),
+    ("", "Pod"): Row(wire.Pod, _pod),
+    ("", "Node"): Row(wire.Node, _node),
+    ("", "PersistentVolumeClaim"): Row(wire.PersistentVolumeClaim, _claim),
+    ("autoscaling", "HorizontalPodAutoscaler"): Row(wire.HorizontalPodAutoscaler, _autoscaler),
+}
+
+EVENT_GROUPS = frozenset({"", "events.k8s.io"})
+
+
+def group(api_version: str) -> str:
+    """The API group of an apiVersion: `apps/v1` -> `apps`, `v1` -> the core group, which has no name."""
+    return api_version.partition("/")[0] if "/" in api_version else ""
+
+
+def is_event(kind: str, api_version: str) -> bool:
+    """A Kubernetes Event, and not a custom resource that is called so."""
+    return kind == "Event" and group(api_version) in EVENT_GROUPS
+
+
+def row(kind: str, api_version: str) -> Row:
+    """How to read a kind that is not an Event."""
+    return KINDS.get((group(api_version), kind), METADATA_ONLY)

@@ -1,0 +1,154 @@
+"""The parts that all kinds share, from wire to model: metadata, references, conditions, small clean values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from kspanpy.core import model, sanitize
+from kspanpy.decode import fields, parsing, wire
+from kspanpy.decode.results import Malformed
+from kspanpy.decode.times import nanoseconds
+
+_INT32 = 2**31 - 1
+_INT64 = 2**63 - 1
+_NO_TEXTS: Mapping[str, str] = {}
+
+
+def text(value: str | None, limit: int) -> str:
+    """A clean text; empty where the cluster said nothing."""
+    return sanitize.text(value, limit) if value else ""
+
+
+def word(value: str | None, limit: int = sanitize.NAME) -> str:
+    """A clean text out of a small vocabulary (kinds, namespaces, reasons): kept once in memory."""
+    return sys.intern(sanitize.text(value, limit)) if value else ""
+
+
+def count(value: int | None) -> int:
+    """A number of things: the API's int32, never negative."""
+    return 0 if value is None else min(max(value, 0), _INT32)
+
+
+def resource_version(value: str | None) -> int | None:
+    """A resourceVersion as a number. It is opaque by contract and an etcd revision in fact; whatever else it is, is None."""
+    if value and len(value) <= 19 and value.isascii() and value.isdigit():
+        number = int(value)
+        return number if number <= _INT64 else None
+    return None
+
+
+def generation(value: int | None) -> int:
+    """metadata.generation and status.observedGeneration are int64."""
+    return 0 if value is None else min(max(value, 0), _INT64)
+
+
+def allowed(values: dict[str, str | None] | None, allow: frozenset[str], limit: int) -> Mapping[str, str]:
+    """Only the allow-listed keys, with clean values."""
+    if not values:
+        return _NO_TEXTS
+    return {key: sanitize.text(value, limit) for key, value in values.items() if value is not None and key in allow}
+
+
+def reference(value: wire.ObjectReference | None) -> model.ObjectReference:
+    """A reference as it was written; the uid may be a node's name, so it may be as long as one."""
+    if value is None:
+        return model.ObjectReference()
+    return model.ObjectReference(
+        kind=word(value.kind),
+        namespace=word(value.namespace),
+        name=text(value.name, sanitize.NAME),
+        uid=text(value.uid, sanitize.NAME),
+        api_version=word(value.api_version),
+        resource_version=resource_version(value.resource_version),
+        field_path=text(value.field_path, fields.FIELD_PATH),
+    )
+
+
+def owners(values: list[wire.OwnerReference | None] | None) -> tuple[model.OwnerReference, ...]:
+    """The owners that can be found again: those with a kind and a uid or name."""
+    if not values:
+        return ()
+    return tuple(
+        model.OwnerReference(
+            api_version=word(value.api_version),
+            kind=word(value.kind),
+            name=text(value.name, sanitize.NAME),
+            uid=text(value.uid, sanitize.NAME),
+            controller=value.controller is True,
+        )
+        for value in values[: fields.MAX_OWNERS]
+        if value is not None and value.kind and (value.uid or value.name)
+    )
+
+
+def managers(values: list[wire.ManagedFields | None] | None) -> tuple[model.FieldManager, ...]:
+    """Who wrote which part."""
+    if not values:
+        return ()
+    return tuple(
+        model.FieldManager(
+            manager=word(value.manager, sanitize.REASON),
+            operation=word(value.operation, sanitize.REASON),
+            subresource=word(value.subresource, sanitize.REASON),
+            time_ns=nanoseconds(value.time),
+            touches_spec=b'"f:spec"' in bytes(value.fields),
+        )
+        for value in values[: fields.MAX_MANAGERS]
+        if value is not None
+    )
+
+
+def conditions(values: list[wire.Condition | None] | None) -> tuple[model.Condition, ...]:
+    """status.conditions; an entry without a type says nothing."""
+    if not values:
+        return ()
+    return tuple(
+        model.Condition(
+            type=word(value.type, sanitize.REASON),
+            status=word(value.status, sanitize.REASON),
+            reason=word(value.reason, sanitize.REASON),
+            message=text(value.message, sanitize.CONDITION_MESSAGE),
+            changed_ns=nanoseconds(value.last_transition_time),
+            updated_ns=nanoseconds(value.last_update_time),
+        )
+        for value in values[: fields.MAX_CONDITIONS]
+        if value is not None and value.type
+    )
+
+
+def images(spec: wire.TemplateSpec | None) -> tuple[tuple[str, str], ...]:
+    """(container, image), init containers after the others."""
+    if spec is None:
+        return ()
+    every = (spec.containers or []) + (spec.init_containers or [])
+    return tuple(
+        (word(container.name), word(container.image, fields.IMAGE))
+        for container in every[: fields.MAX_CONTAINERS]
+        if container is not None
+    )
+
+
+def template(raw: msgspec.Raw) -> tuple[str, wire.PodTemplate]:
+    """A digest of the pod template that does not depend on the order of keys, and the parts of it that are shown."""
+    if len(memoryview(raw)) <= len(b"null"):
+        return "", wire.PodTemplate()
+    parsed = parsing.parse(raw, wire.PodTemplate)
+    if isinstance(parsed, Malformed):
+        return "", wire.PodTemplate()
+    return blake2b(_canonical(raw), digest_size=8).hexdigest(), parsed
+
+
+def _canonical(raw: msgspec.Raw) -> bytes:
+    try:
+        value = msgspec.json.decode(raw)
+        # API servers of before 1.34 write a null here, later ones nothing: an upgrade is not a rollout.
+        inner = value.get("metadata") if isinstance(value, dict) else None
+        if isinstance(inner, dict) and inner.get("creationTimestamp", "") is None:
+            del inner["creationTimestamp"]
+        return msgspec.json.encode(value, order="deterministic")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return bytes(raw)
