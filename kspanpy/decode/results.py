@@ -23,6 +23,8 @@ class MalformedReason(StrEnum):
     TOO_LARGE = "too-large"
     TOO_DEEP = "too-deep"  # nested beyond what the parser follows
     NOT_JSON = "not-json"  # broken syntax: cut off, or not a text at all
+    CUT_OFF = "cut-off"  # the last line of a file ends in the middle
+    DAMAGED = "damaged"  # compressed data that can not be expanded any further
     NOT_AN_OBJECT = "not-an-object"  # JSON, but no {...} where an object belongs
     NOT_A_LIST = "not-a-list"  # the answer to a list request has no items
     UNKNOWN_TYPE = "unknown-type"  # a watch line that is none of ADDED, MODIFIED, DELETED, BOOKMARK, ERROR
