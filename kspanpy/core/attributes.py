@@ -1,0 +1,114 @@
+"""Span names and attributes. Every name and key that kspanpy can write is made here; `docs/spans.md` lists them.
+
+Names are low-cardinality and come from a closed grammar (`sanitize.identifier`): what the cluster calls things goes into
+attributes. Only what every replica and every order of arrival agrees on may be written: a retried span is byte-identical.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kspanpy.core import sanitize
+from kspanpy.core.catalog import Record
+from kspanpy.core.model import AttributeValue, Event
+from kspanpy.core.stories import Lifecycle, Story
+from kspanpy.core.timing import Occurrence, rfc3339
+
+# Kinds whose uid and name have a key of their own in the semantic conventions; others follow by analogy.
+# https://opentelemetry.io/docs/specs/semconv/resource/k8s/
+_KIND_KEYS = {
+    "PersistentVolumeClaim": "persistentvolumeclaim",
+    "HorizontalPodAutoscaler": "hpa",
+}
+_UNKNOWN_SERVICE = "kubernetes-events"  # an Event that does not say who wrote it
+
+
+def event_name(kind: str, reason: str) -> str:
+    """`Pod.Scheduled`."""
+    return f"{sanitize.identifier(kind, 'Object')}.{sanitize.identifier(reason, 'Event')}"
+
+
+def lifecycle_name(kind: str, phase: str) -> str:
+    """`Pod startup`."""
+    return f"{sanitize.identifier(kind, 'Object')} {phase}"
+
+
+def event_service(event: Event) -> str:
+    """Who wrote the Event: the service.name of its span."""
+    return sanitize.identifier(event.component, _UNKNOWN_SERVICE)
+
+
+def event_attributes(
+    event: Event, occ: Occurrence, chain: Sequence[Record], *, delta: int
+) -> dict[str, AttributeValue]:
+    """What an event span says."""
+    attributes = _object_attributes(chain)
+    attributes["k8s.event.uid"] = event.uid
+    attributes["k8s.event.name"] = event.name
+    attributes["k8s.event.reason"] = event.reason
+    attributes["k8s.event.type"] = event.type
+    attributes["k8s.event.count"] = occ.n
+    attributes["k8s.event.start_time"] = rfc3339(occ.at_ns)
+    attributes["k8s.event.message"] = event.message
+    if event.action:
+        attributes["k8s.event.action"] = event.action
+    if delta > 1:
+        attributes["k8s.event.count_delta"] = delta
+    if event.instance:
+        attributes["k8s.event.reporting_instance"] = event.instance
+    if event.involved.field_path:
+        attributes["k8s.object.fieldpath"] = event.involved.field_path
+    if event.involved.resource_version is not None:
+        attributes["k8s.object.resource_version"] = str(event.involved.resource_version)
+    if event.host and "k8s.node.name" not in attributes:
+        attributes["k8s.node.name"] = event.host
+    if event.type == "Warning":
+        attributes["error.type"] = sanitize.identifier(event.reason, "Warning")
+    return attributes
+
+
+def lifecycle_attributes(lifecycle: Lifecycle, chain: Sequence[Record]) -> dict[str, AttributeValue]:
+    """What a lifecycle span says."""
+    obj = lifecycle.record.object
+    attributes = _object_attributes(chain)
+    attributes["kspanpy.phase"] = lifecycle.shown_phase
+    if obj.generation:
+        attributes["k8s.object.generation"] = obj.generation
+    if obj.node_name and obj.kind == "Pod":
+        attributes["k8s.node.name"] = obj.node_name
+    if lifecycle.failure is not None:
+        attributes["error.type"] = sanitize.identifier(lifecycle.failure.reason, "Failed")
+    if lifecycle is lifecycle.story.root:
+        _add_story(attributes, lifecycle.story)
+    return attributes
+
+
+def _add_story(attributes: dict[str, AttributeValue], story: Story) -> None:
+    attributes["kspanpy.outcome"] = story.outcome
+    chapter = story.chapter
+    if chapter is None:
+        return
+    if chapter.generation:
+        attributes["k8s.object.generation"] = chapter.generation
+    if chapter.part > 1:
+        attributes["kspanpy.story.part"] = chapter.part
+    attributes["kspanpy.change.manager"] = chapter.change.manager
+    if chapter.change.summary:
+        attributes["kspanpy.change.summary"] = chapter.change.summary
+
+
+def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
+    obj = chain[0].object
+    attributes: dict[str, AttributeValue] = {
+        "k8s.object.kind": obj.kind,
+        "k8s.object.name": obj.name,
+        "k8s.object.uid": obj.uid,
+        "k8s.object.api_version": obj.api_version,
+    }
+    if obj.namespace:
+        attributes["k8s.namespace.name"] = obj.namespace
+    for record in chain:
+        key = _KIND_KEYS.get(record.kind) or sanitize.identifier(record.kind, "object").lower()
+        attributes.setdefault(f"k8s.{key}.name", record.object.name)
+        attributes.setdefault(f"k8s.{key}.uid", record.uid)
+    return attributes

@@ -1,0 +1,212 @@
+"""Every object that was seen, by uid and by name, with its owners: also the dead, for as long as an Event lives.
+
+Owners lead, but they are tenants' text: an ownerReference may lie, be a cycle or a chain without end, and point to what was
+never seen. Everything is bounded; the dead leave first, in the order of their death.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from kspanpy.core import health
+from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
+from kspanpy.core.rules import KindRule, OTHER_CHANGING_KIND, OTHER_KIND, kind_rule
+from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.timing import instant
+
+if TYPE_CHECKING:
+    from kspanpy.core.stories import Chapter, Lifecycle, Story
+
+# An ownerReference to one of these does not say "because of": a mirror Pod belongs to its Node by name only.
+_NOT_CAUSAL = frozenset({"Node"})
+
+
+class Record:
+    """What is remembered of one object: its newest version and the moments that decide its place.
+
+    `..._ns` are instants fit for comparing (see `timing.instant`), not for showing; `..._rv` are store order.
+    """
+
+    __slots__ = (
+        "born_ns", "born_rv", "chapters", "dying_ns", "dying_rv", "episode", "fresh", "gone_ns", "object", "owner",
+        "phases", "real", "ready_ns", "rule", "steps", "waiting_for_owner",
+    )  # fmt: skip
+
+    def __init__(self, obj: Object, *, received_ns: int, real: bool) -> None:
+        self.object = obj
+        self.real = real  # False: nobody saw it, only references to it
+        self.rule: KindRule = kind_rule(obj.kind)
+        if real and self.rule is OTHER_KIND and obj.generation:
+            self.rule = OTHER_CHANGING_KIND
+        self.owner = causal_owner(obj)
+        self.born_rv = obj.resource_version
+        self.born_ns = instant(obj.created_ns, received_ns)
+        self.fresh = obj.created_ns is None or received_ns - obj.created_ns < 10 * SECOND
+        self.ready_ns: int | None = None
+        self.dying_rv: int | None = None
+        self.dying_ns: int | None = None
+        self.gone_ns: int | None = None
+        self.chapters: list[Chapter] = []
+        self.episode: Story | None = None
+        self.phases: dict[str, Lifecycle] = {}  # where the phases of a Pod have been placed, once and for all
+        self.steps: list[tuple[int, str, str]] = []
+        self.waiting_for_owner = False
+        self.note_status(obj, received_ns)
+
+    def note_status(self, obj: Object, received_ns: int) -> None:
+        """Takes the moments that this version shows first."""
+        if self.ready_ns is None and obj.kind == "Pod" and (health.ready(obj) or health.ended(obj)):
+            condition = obj.condition("Ready")
+            self.ready_ns = instant(condition.changed_ns if condition else None, received_ns)
+        if self.dying_ns is None and obj.deletion_ns is not None:
+            self.die(obj.deletion_ns - obj.grace_s * SECOND, obj.resource_version, received_ns)
+
+    def die(self, at_ns: int | None, rv: int | None, received_ns: int) -> None:
+        """Its deletion has begun."""
+        if self.dying_ns is None:
+            self.dying_ns, self.dying_rv = instant(at_ns, received_ns), rv
+
+    @property
+    def uid(self) -> str:
+        return self.object.uid
+
+    @property
+    def kind(self) -> str:
+        return self.object.kind
+
+
+def causal_owner(obj: Object) -> OwnerReference | None:
+    """The owner that an object exists because of: the controller, else the first."""
+    if not obj.owners:
+        return None
+    owner = next((o for o in obj.owners if o.controller), obj.owners[0])
+    return None if owner.kind in _NOT_CAUSAL or not owner.uid else owner
+
+
+def group_of(api_version: str) -> str:
+    """apps/v1 -> apps, v1 -> ''."""
+    return api_version.rpartition("/")[0]
+
+
+class Catalog:
+    """The objects, alive and dead."""
+
+    def __init__(self, settings: LinkerSettings) -> None:
+        self._settings = settings
+        self._records: dict[str, Record] = {}
+        self._names: dict[tuple[str, str, str], list[str]] = {}
+        self._dead: OrderedDict[str, int] = OrderedDict()  # uid -> when it was seen to be gone
+        self.watermarks: dict[str, int] = {}  # kind -> newest resourceVersion its watch has shown
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def tombstones(self) -> int:
+        """How many dead objects are remembered."""
+        return len(self._dead)
+
+    def get(self, uid: str) -> Record | None:
+        """The object with this uid, dead or alive, seen or only referred to."""
+        return self._records.get(uid)
+
+    def add(self, obj: Object, received_ns: int, *, real: bool = True) -> Record:
+        """A record for an object that has none."""
+        record = self._records[obj.uid] = Record(obj, received_ns=received_ns, real=real)
+        self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
+        if not real:
+            self._dead[obj.uid] = received_ns  # nothing will tell us of its end
+        self._shrink(received_ns)
+        return record
+
+    def reveal(self, record: Record, obj: Object, received_ns: int) -> None:
+        """What was only referred to has been seen."""
+        self._dead.pop(record.uid, None)
+        self._unname(record)
+        chapters, episode, phases = record.chapters, record.episode, record.phases
+        record.__init__(obj, received_ns=received_ns, real=True)  # type: ignore[misc]  # the same record, filled in
+        record.chapters, record.episode, record.phases = chapters, episode, phases
+        self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
+
+    def bury(self, record: Record, received_ns: int) -> None:
+        """The object is gone; its record stays for a while."""
+        record.gone_ns = received_ns
+        self._dead[record.uid] = received_ns
+        self._dead.move_to_end(record.uid)
+
+    def forget(self, now_ns: int) -> None:
+        """Lets go of those that have been dead for longer than an Event lives."""
+        horizon = now_ns - int(self._settings.memory_s * SECOND)
+        while self._dead:
+            uid, died_ns = next(iter(self._dead.items()))
+            if died_ns > horizon and len(self._dead) <= self._settings.max_tombstones:
+                return
+            self._remove(uid)
+
+    def advance(self, kind: str, resource_version: int | None) -> bool:
+        """Notes how far a kind's watch has come; True if that is news."""
+        if resource_version is None or resource_version <= self.watermarks.get(kind, 0):
+            return False
+        self.watermarks[kind] = resource_version
+        return True
+
+    def chain(self, record: Record) -> tuple[list[Record], OwnerReference | None]:
+        """The object and its owners up to the root object; and the first owner that nobody has shown, if there is one."""
+        chain = [record]
+        while record.owner is not None and len(chain) < self._settings.max_depth:
+            owner = self._records.get(record.owner.uid)
+            if owner is None:
+                return chain, record.owner
+            if owner in chain:
+                break  # a cycle: tenants may write anything into ownerReferences
+            chain.append(owner)
+            record = owner
+        return chain, None
+
+    def named(self, kind: str, namespace: str, name: str, *, group: str | None = None) -> list[Record]:
+        """Every object of that name, oldest first; `group` None: of any API group."""
+        found = [self._records[uid] for uid in self._names.get((kind, namespace, name), ())]
+        if group is None or len(found) < 2:
+            return found
+        return [r for r in found if group_of(r.object.api_version) == group] or found
+
+    def stand_in(self, reference: ObjectReference, received_ns: int) -> Record:
+        """A record for an object that only references speak of. Its uid is the reference's, else made of its name."""
+        group = group_of(reference.api_version)
+        uid = reference.uid or f"{group}/{reference.kind}/{reference.namespace}/{reference.name}"
+        known = self._records.get(uid)
+        if known is not None:
+            return known
+        return self.add(
+            Object(
+                api_version=reference.api_version,
+                kind=reference.kind or "Unknown",
+                namespace=reference.namespace,
+                name=reference.name,
+                uid=uid,
+            ),
+            received_ns,
+            real=False,
+        )
+
+    def _shrink(self, now_ns: int) -> None:
+        if len(self._dead) > self._settings.max_tombstones:
+            self.forget(now_ns)
+        if len(self._records) > self._settings.max_objects:
+            self._remove(next(iter(self._dead), None) or next(iter(self._records)))
+
+    def _remove(self, uid: str) -> None:
+        self._dead.pop(uid, None)
+        record = self._records.pop(uid, None)
+        if record is not None:
+            self._unname(record)
+
+    def _unname(self, record: Record) -> None:
+        uid = record.uid
+        key = (record.object.kind, record.object.namespace, record.object.name)
+        uids = self._names.get(key, [])
+        if uid in uids:
+            uids.remove(uid)
+        if not uids:
+            self._names.pop(key, None)

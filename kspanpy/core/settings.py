@@ -1,0 +1,31 @@
+"""The numbers that the linker works with. Times in seconds, capacities in items."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Defaults are those of design.md; `kspanpy.settings` lets the user change what helps."""
+
+    cluster_uid: str = ""
+    service: str = "kubernetes"  # service.name of lifecycle spans
+
+    hold_s: float = 1.0  # how long an event waits for what could contradict its place
+    structure_hold_s: float = 5.0  # how long a new object, or an event about an unknown one, waits for its owners
+    settle_s: float = 10.0  # how long a workload must stay settled: a pod that crashes at once belongs to its rollout
+    linger_s: float = 5.0  # how long nothing may have arrived for a story before it is closed
+    quiet_s: float = 30.0  # how long a healthy object must be quiet before its incident is over
+    episode_gap_s: float = 360.0  # two events further apart are not one incident (back-off waits up to 300 s)
+    story_cap_s: float = 3300.0  # a longer story continues in a linked trace
+    memory_s: float = 3600.0  # how long deleted objects and closed stories are remembered: the life of an Event
+    skew_s: float = 2.0  # how far a clock may be off before its time is moved to the parent's edge
+
+    max_objects: int = 200_000
+    max_tombstones: int = 50_000
+    max_pending: int = 20_000
+    max_open_stories: int = 20_000
+    max_closed_lifecycles: int = 100_000
+    max_events_remembered: int = 200_000
+    max_chapters: int = 64  # of one object
+    max_depth: int = 32  # of an owner chain

@@ -1,0 +1,157 @@
+"""The shape of what is being told: chapters, stories, lifecycle spans. Only data and small facts about it; who decides
+where something belongs is `core.placing`, who opens and closes is `core.linker`.
+
+A *chapter* is one change of one object (created, generation moved, deleted): a stretch of its life, known whether or not
+there is anything to tell. A *story* is one trace: that of a chapter, or an *episode*, which is trouble while no change is
+open. A *lifecycle* is the part of one object's life that falls in one story: one span, sent once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kspanpy.core import ids
+from kspanpy.core.changes import Change
+from kspanpy.core.health import Failure
+from kspanpy.core.model import Link, Span
+from kspanpy.core.rules import CompiledRule
+
+if TYPE_CHECKING:
+    from kspanpy.core.catalog import Record
+
+
+class Chapter:
+    """One change of one object, from its write until the next one or until the object has long been settled."""
+
+    __slots__ = (
+        "at_ns", "change", "cut_short", "ends_ns", "failure", "generation", "inside", "key", "nominal_ns", "origin", "part", "phase",
+        "rv", "slack_ns", "story", "superseded",
+    )  # fmt: skip
+
+    def __init__(self, origin: Record, *, phase: str, key: str, change: Change, rv: int | None, at_ns: int) -> None:
+        self.origin = origin
+        self.phase = phase
+        self.key = key
+        self.change = change
+        self.generation = origin.object.generation
+        self.rv = rv  # store order of the write; None: it was made before anybody looked
+        self.at_ns = at_ns  # the instant of the write, for comparing
+        self.nominal_ns = at_ns if change.at_ns is None else change.at_ns  # ... for showing, by the cluster's clock
+        self.slack_ns = 0
+        self.ends_ns: int | None = None  # the last instant that belongs to it; None: it is still open
+        self.superseded = False
+        self.cut_short = False  # superseded before it had settled
+        self.failure: Failure | None = None
+        self.inside: Chapter | None = None  # it is a consequence of this change of a higher object
+        self.story: Story | None = None
+        self.part = 1
+
+    def covers(self, at_ns: int) -> bool:
+        """True if something that happened then may belong to this chapter."""
+        return self.ends_ns is None or at_ns <= self.ends_ns
+
+
+class OpenStep:
+    """An event span that lasts until the next step of its object."""
+
+    __slots__ = ("field_path", "rule", "span")
+
+    def __init__(self, span: Span, *, rule: CompiledRule, field_path: str) -> None:
+        self.span = span
+        self.rule = rule
+        self.field_path = field_path
+
+    def ended_by(self, reason: str, field_path: str, at_ns: int) -> bool:
+        """True if that step is the end of this one."""
+        if at_ns <= self.span.start_ns:
+            return False
+        if self.rule.any_step:
+            return True
+        return reason in self.rule.ends and (field_path == self.field_path or not field_path or not self.field_path)
+
+
+class Lifecycle:
+    """One phase of one object in one story: a span under construction, and after that what late events need of it."""
+
+    __slots__ = (
+        "child_end_ns", "child_start_ns", "children", "end_ns", "failure", "finished_ns", "last_ns", "nominal_end_ns",
+        "nominal_ns", "parent", "phase", "record", "sent", "slack_ns", "span_id", "start_ns", "steps", "story",
+    )  # fmt: skip
+
+    def __init__(self, story: Story, record: Record, *, phase: str, parent: Lifecycle | None) -> None:
+        self.story = story
+        self.record = record
+        self.phase = phase  # empty: that of its story
+        self.parent = parent
+        self.span_id = ids.lifecycle_span_id(story.trace_id, record.uid, phase)
+        self.children: list[Lifecycle] = []
+        self.nominal_ns: int | None = None  # when it began by the cluster's word, and how much later it may have been
+        self.slack_ns = 0
+        self.nominal_end_ns: int | None = None
+        self.child_start_ns: int | None = None
+        self.child_end_ns: int | None = None
+        self.finished_ns: int | None = None  # when it was seen to be over
+        self.last_ns = 0  # when something last arrived for it
+        self.steps: list[OpenStep] = []
+        self.failure: Failure | None = None
+        self.sent = False
+        self.start_ns = 0  # final once sent
+        self.end_ns = 0
+
+    @property
+    def shown_phase(self) -> str:
+        """The phase in the span's name."""
+        return self.phase or self.story.phase
+
+    def cover(self, start_ns: int, end_ns: int) -> None:
+        """A child lies here."""
+        if self.child_start_ns is None or start_ns < self.child_start_ns:
+            self.child_start_ns = start_ns
+        if self.child_end_ns is None or end_ns > self.child_end_ns:
+            self.child_end_ns = end_ns
+
+
+class Story:
+    """One trace: a bounded chapter in the life of a root object, or an episode of trouble."""
+
+    __slots__ = (
+        "chapter", "closed", "complete_ns", "forgotten", "key", "last_event_ns", "last_ns", "lifecycles", "links",
+        "open_leaves", "opened_ns", "origin", "outcome", "phase", "root", "root_record", "serious", "superseded", "trace_id",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        root_record: Record,
+        *,
+        cluster_uid: str,
+        key: str,
+        phase: str,
+        origin: Record,
+        chapter: Chapter | None,
+        now: int,
+    ) -> None:
+        self.key = key
+        self.trace_id = ids.trace_id(cluster_uid, root_record.uid, key)
+        self.root_record = root_record
+        self.origin = origin  # the object whose status says when it is over
+        self.phase = phase
+        self.chapter = chapter
+        self.lifecycles: dict[tuple[str, str], Lifecycle] = {}
+        self.open_leaves: dict[tuple[str, str], Lifecycle] = {}  # phases of Pods that are not over
+        self.opened_ns = now
+        self.last_ns = now  # when something last arrived for it
+        self.last_event_ns = 0  # ... and last happened
+        self.complete_ns: int | None = None  # since when nothing more is expected
+        self.superseded = False
+        self.serious = False
+        self.links: list[Link] = []
+        self.closed = False
+        self.forgotten = False
+        self.outcome = ""
+        self.root = Lifecycle(self, root_record, phase="", parent=None)
+        self.lifecycles[root_record.uid, ""] = self.root
+
+    @property
+    def link(self) -> tuple[bytes, bytes]:
+        """What another trace points to: trace id, id of the root span."""
+        return self.trace_id, self.root.span_id

@@ -1,0 +1,160 @@
+"""The waiting room: what can not be placed yet, by what it waits for, and until when.
+
+Each item waits for one thing at a time. It is tried again when that thing happens, and placed on the best knowledge there is
+when its patience ends or the room is full: nothing is lost here.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from itertools import count
+from typing import TypeAlias
+
+import msgspec
+
+from kspanpy.core.catalog import Record
+from kspanpy.core.model import Event
+from kspanpy.core.stories import Chapter
+from kspanpy.core.timing import Occurrence
+
+
+class ForObject(msgspec.Struct, frozen=True, gc=False):
+    """Until something is known of the object with this uid (or, for want of one, this kind/namespace/name)."""
+
+    key: str
+
+
+class ForWatch(msgspec.Struct, frozen=True, gc=False):
+    """Until the watch of this kind has passed this resourceVersion: before, it may still contradict."""
+
+    kind: str
+    resource_version: int
+
+
+Need: TypeAlias = ForObject | ForWatch
+
+
+class Item:
+    """Something to be placed: an occurrence, or a phase of an object, or a chapter."""
+
+    __slots__ = ("forced", "key", "placed", "received_ns", "until_ns")
+
+    def __init__(self, received_ns: int) -> None:
+        self.received_ns = received_ns
+        self.until_ns: int | None = None
+        self.forced = False  # patience has ended
+        self.key = ""  # of the object that it waits for
+        self.placed = False
+
+
+class EventItem(Item):
+    """An occurrence looking for its lifecycle span. `delta`: by how much the Event's count has moved."""
+
+    __slots__ = ("delta", "event", "occ")
+
+    def __init__(self, event: Event, occ: Occurrence, *, delta: int, received_ns: int) -> None:
+        super().__init__(received_ns)
+        self.event = event
+        self.occ = occ
+        self.delta = delta
+
+
+class PhaseItem(Item):
+    """A birth or a death looking for its chapter."""
+
+    __slots__ = ("death", "record")
+
+    def __init__(self, record: Record, *, death: bool, received_ns: int) -> None:
+        super().__init__(received_ns)
+        self.record = record
+        self.death = death
+
+
+class ChapterItem(Item):
+    """A change looking for the root object whose story it is."""
+
+    __slots__ = ("chapter",)
+
+    def __init__(self, chapter: Chapter, *, received_ns: int) -> None:
+        super().__init__(received_ns)
+        self.chapter = chapter
+
+
+class WaitingRoom:
+    """Items by need and by deadline; at most `capacity` of them."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._for_object: dict[str, list[Item]] = {}
+        self._for_watch: dict[str, list[tuple[int, int, Item]]] = {}  # kind -> heap by resourceVersion
+        self._deadlines: list[tuple[int, int, Item]] = []
+        self._order = count()
+        self._events = 0
+
+    @property
+    def events(self) -> int:
+        """How many occurrences are waiting."""
+        return self._events
+
+    def put(self, item: Item, need: Need, until_ns: int) -> Item | None:
+        """Lets an item wait; returns another one that must be placed at once because the room is full."""
+        if item.until_ns is None:
+            self._events += isinstance(item, EventItem)
+            item.until_ns = until_ns
+            heapq.heappush(self._deadlines, (until_ns, next(self._order), item))
+        if isinstance(need, ForObject):
+            item.key = need.key
+            self._for_object.setdefault(need.key, []).append(item)
+        else:
+            self._wait_for_watch(item, need)
+        return self._oldest() if len(self._deadlines) > self._capacity else None
+
+    def done(self, item: Item) -> None:
+        """The item has its place."""
+        item.placed = True
+        if item.until_ns is not None:
+            self._events -= isinstance(item, EventItem)
+        waiting = self._for_object.get(item.key)
+        if waiting and item in waiting:
+            waiting.remove(item)
+            if not waiting:
+                del self._for_object[item.key]
+
+    def for_object(self, key: str) -> list[Item]:
+        """Takes out the items that waited for this object."""
+        return [item for item in self._for_object.pop(key, ()) if not item.placed] if self._for_object else []
+
+    def for_watch(self, kind: str, resource_version: int) -> Iterator[Item]:
+        """Takes out the items that waited for this watch to come so far."""
+        heap = self._for_watch.get(kind)
+        while heap and heap[0][0] <= resource_version:
+            item = heapq.heappop(heap)[2]
+            if not item.placed:
+                yield item
+
+    def next_deadline(self) -> int | None:
+        """When patience ends next."""
+        while self._deadlines and self._deadlines[0][2].placed:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def overdue(self, now_ns: int) -> Item | None:
+        """Takes out one item whose patience has ended."""
+        deadline = self.next_deadline()
+        return self._oldest() if deadline is not None and deadline <= now_ns else None
+
+    def _wait_for_watch(self, item: Item, need: ForWatch) -> None:
+        heap = self._for_watch.setdefault(need.kind, [])
+        heapq.heappush(heap, (need.resource_version, next(self._order), item))
+        if len(heap) > 2 * len(self._deadlines) + 1024:  # a silent watch: those that gave up are still in here
+            heap[:] = [entry for entry in heap if not entry[2].placed]
+            heapq.heapify(heap)
+
+    def _oldest(self) -> Item | None:
+        while self._deadlines:
+            item = heapq.heappop(self._deadlines)[2]
+            if not item.placed:
+                item.forced = True
+                return item
+        return None
