@@ -1,0 +1,170 @@
+"""What `kubectl apply -k deploy` installs: least rights, a pod that "restricted" admits, ports and times as in the code."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import kspanpy
+from kspanpy.kube.resources import WATCHED
+from kspanpy.settings.model import Settings
+
+TOP = Path(__file__).parents[2]
+DEPLOY = TOP / "deploy"
+
+
+def documents(name: str) -> list[dict[str, Any]]:
+    """The objects of one file."""
+    return [document for document in yaml.safe_load_all((DEPLOY / name).read_text()) if document]
+
+
+def named(kind: str) -> dict[str, Any]:
+    """The one object of that kind in the base."""
+    (found,) = [d for name in kustomization()["resources"] for d in documents(name) if d["kind"] == kind]
+    return found
+
+
+def kustomization() -> dict[str, Any]:
+    """The base itself."""
+    (found,) = documents("kustomization.yaml")
+    return found
+
+
+def pod() -> dict[str, Any]:
+    """The spec of the pod."""
+    return named("Deployment")["spec"]["template"]["spec"]
+
+
+def containers() -> dict[str, dict[str, Any]]:
+    """The containers of the pod by name, sidecars too."""
+    return {c["name"]: c for c in [*pod()["initContainers"], *pod()["containers"]]}
+
+
+def environment(container: dict[str, Any]) -> dict[str, str]:
+    """The variables that the manifest sets."""
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+class TestRights:
+    """The role is the table of the code."""
+
+    def test_the_role_grants_exactly_what_is_watched(self) -> None:
+        """Every watched resource may be read and watched, and nothing else: the table of the code is the role."""
+        granted = {
+            (group, resource): tuple(rule["verbs"])
+            for rule in named("ClusterRole")["rules"]
+            if "resourceNames" not in rule
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+        }
+        assert granted == {(r.group, r.plural): ("get", "list", "watch") for r in WATCHED}
+
+    def test_by_name_only_the_namespace_that_identifies_the_cluster_may_be_read(self) -> None:
+        """The uid of kube-system is the cluster's; no other namespace is readable."""
+        (rule,) = [rule for rule in named("ClusterRole")["rules"] if "resourceNames" in rule]
+        assert rule == {
+            "apiGroups": [""],
+            "resources": ["namespaces"],
+            "resourceNames": ["kube-system"],
+            "verbs": ["get"],
+        }
+
+    def test_the_role_is_bound_to_the_account_of_the_pod(self) -> None:
+        """The account that the pod runs as is the one that has the role, in the namespace of the base."""
+        binding, account = named("ClusterRoleBinding"), named("ServiceAccount")["metadata"]["name"]
+        assert binding["roleRef"]["name"] == named("ClusterRole")["metadata"]["name"]
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": account, "namespace": kustomization()["namespace"]}
+        ]
+        assert pod()["serviceAccountName"] == account
+        assert named("Namespace")["metadata"]["name"] == kustomization()["namespace"]
+
+
+class TestPod:
+    """What runs, and as what."""
+
+    def test_restricted_pod_security_is_enforced_and_kept(self) -> None:
+        """https://kubernetes.io/docs/concepts/security/pod-security-standards/ , checked here as far as it can be read off."""
+        assert named("Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert pod()["securityContext"]["runAsNonRoot"] is True
+        assert pod()["securityContext"]["runAsUser"] == 65534
+        assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod())
+        assert all(set(volume) & {"configMap", "emptyDir"} for volume in pod()["volumes"])
+
+    @pytest.mark.parametrize("name", ["kspanpy", "otel-collector"])
+    def test_a_container_can_change_nothing(self, name: str) -> None:
+        """No privilege, no capability, no writable root, and a bound on memory."""
+        container = containers()[name]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "memory" in container["resources"]["limits"]
+
+    def test_there_is_one_writer(self) -> None:
+        """One replica, and never two during an update."""
+        assert named("Deployment")["spec"]["replicas"] == 1
+        assert named("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+
+    def test_the_last_spans_have_time_to_leave(self) -> None:
+        """It stops sending before it is killed, and the Collector outlives it: a sidecar ends after the containers."""
+        assert Settings.model_fields["shutdown_seconds"].default < pod()["terminationGracePeriodSeconds"]
+        assert containers()["otel-collector"]["restartPolicy"] == "Always"
+        assert "otel-collector" in [c["name"] for c in pod()["initContainers"]]
+
+    def test_probes_ask_where_the_service_answers(self) -> None:
+        """The port is the default of KSPANPY_LISTEN, the paths are those of kspanpy.ops."""
+        container = containers()["kspanpy"]
+        port = int(Settings.model_fields["listen"].default.rpartition(":")[2])
+        assert container["ports"] == [{"name": "http", "containerPort": port}]
+        assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+        (service_port,) = named("Service")["spec"]["ports"]
+        assert (service_port["port"], service_port["targetPort"]) == (port, "http")
+
+    def test_the_image_is_of_this_version(self) -> None:
+        """The base installs the version that it came with."""
+        (image,) = kustomization()["images"]
+        assert (image["name"], image["newTag"]) == (containers()["kspanpy"]["image"], kspanpy.__version__)
+
+
+class TestCollector:
+    """The sidecar and its configuration."""
+
+    def test_the_two_copies_of_its_configuration_are_one(self) -> None:
+        """A base reads only below its folder, people look at the top: both are the same file."""
+        assert (DEPLOY / "otel-collector.yaml").read_bytes() == (TOP / "otel-collector.yaml").read_bytes()
+
+    def test_it_refuses_before_it_runs_out_of_memory(self) -> None:
+        """memory_limiter comes first, below the container's limit; nothing between it and the queue says yes too early."""
+        config = yaml.safe_load((TOP / "otel-collector.yaml").read_text())
+        assert config["service"]["pipelines"]["traces"]["processors"] == ["memory_limiter"]
+        limit = containers()["otel-collector"]["resources"]["limits"]["memory"]
+        assert config["processors"]["memory_limiter"]["limit_mib"] < int(limit.removesuffix("Mi"))
+
+    def test_nothing_is_given_up_while_the_backend_is_away(self) -> None:
+        """The queue is bounded, retries are not; in the cluster the queue is on disk."""
+        exporter = yaml.safe_load((TOP / "otel-collector.yaml").read_text())["exporters"]["otlp_grpc"]
+        assert exporter["retry_on_failure"]["max_elapsed_time"] == 0
+        assert exporter["sending_queue"]["queue_size"] > 0
+        collector = containers()["otel-collector"]
+        assert environment(collector)["OTEL_COLLECTOR_STORAGE"] == "file_storage"
+        mounts = {mount["mountPath"]: mount["name"] for mount in collector["volumeMounts"]}
+        assert mounts[environment(collector)["OTEL_COLLECTOR_STORAGE_DIRECTORY"]] == "queue"
+
+    def test_kspanpy_sends_where_the_collector_listens(self) -> None:
+        """On loopback: what is in the pod stays in the pod."""
+        receivers = yaml.safe_load((TOP / "otel-collector.yaml").read_text())["receivers"]
+        endpoint = environment(containers()["kspanpy"])["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        assert endpoint.removeprefix("http://") in receivers["otlp"]["protocols"]["grpc"]["endpoint"]
+
+    def test_every_variable_is_explained(self) -> None:
+        """The head of the file lists each variable that the file reads, and a default for it."""
+        text = (TOP / "otel-collector.yaml").read_text()
+        read = {part.split("}")[0] for part in text.split("${env:")[1:]}
+        explained = {line.split()[1] for line in text.splitlines() if line.startswith("#   OTEL_")}
+        assert {variable.partition(":-")[0] for variable in read} == explained
+        assert all(":-" in variable for variable in read)
