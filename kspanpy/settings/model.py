@@ -1,0 +1,115 @@
+"""The settings as one frozen model: the only place where a default or a bound of the service is written for users.
+
+Invariants: every field has a description that says what it is for, in the user's words, and a type whose bounds are checked
+before anything starts. `reference` makes the help texts and docs/configuration.md of it, so they can not disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX: Final = "KSPANPY_"
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+_ADDRESS = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}$"
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _split(value: object) -> object:
+    """`a,b c` as names: a variable is one text, a flag too."""
+    return tuple(name for name in re.split(r"[,\s]+", value) if name) if isinstance(value, str) else value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4096, pattern=_PRINTABLE)]
+Namespace = Annotated[str, StringConstraints(pattern=_NAMESPACE)]
+Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_split), Field(max_length=256)]
+Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_ADDRESS)]
+
+
+class Settings(BaseSettings):
+    """What the user may change. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+    # Which cluster, and what of it
+    kubeconfig: Text = Field(
+        "", description="Kubeconfig file. Empty: KUBECONFIG, else ~/.kube/config, else the service account of the pod."
+    )
+    context: Text = Field("", description="Context of the kubeconfig. Empty: its current one.")
+    namespaces: Namespaces = Field((), description="Namespaces to watch, separated by commas. Empty: all of them.")
+    exclude_namespaces: Namespaces = Field((), description="Namespaces to leave out, separated by commas.")
+    cluster_name: Text = Field("", description="Sent as k8s.cluster.name with every span. Empty: not sent.")
+
+    # How stories are told
+    hold_seconds: float = Field(
+        1.0, ge=0, le=60, description="How long an event waits for what could change its place in the tree."
+    )
+    settle_seconds: float = Field(
+        10.0, ge=0, le=600, description="How long a rollout must stay complete before its story is closed."
+    )
+    quiet_seconds: float = Field(
+        30.0, ge=1, le=3600, description="How long a healthy object must be quiet before its incident is over."
+    )
+    story_cap_seconds: float = Field(
+        3300.0, ge=60, le=3600, description="A story that lasts longer continues in a linked trace."
+    )
+
+    # Where the spans go
+    exporter: Literal["otlp", "console", "file", "none"] = Field(
+        "otlp", description="Where spans go: an OTLP backend (OTEL_EXPORTER_OTLP_*), the console, a file, or nowhere."
+    )
+    output: Text = Field("", description="File for the exporter `file`, one OTLP/JSON request per line; - is stdout.")
+    queue_spans: int = Field(
+        50_000, ge=512, le=5_000_000, description="Finished spans kept while the backend is away; about 1.5 KB each."
+    )
+    shutdown_seconds: float = Field(
+        25.0, ge=1, le=3600, description="How long to go on sending at shutdown. Keep it below the pod's grace period."
+    )
+
+    # How much is remembered
+    max_objects: int = Field(
+        200_000,
+        ge=1_000,
+        le=5_000_000,
+        description="Objects remembered; beyond it the least recently seen are forgotten.",
+    )
+    max_pending: int = Field(
+        20_000, ge=100, le=1_000_000, description="Events that may wait for their objects at a time."
+    )
+    inbox_items: int = Field(
+        10_000,
+        ge=100,
+        le=1_000_000,
+        description="Watch items between watching and linking; when full, the watches wait.",
+    )
+
+    # How the service shows itself
+    listen: Address = Field(
+        "0.0.0.0:8080", description="Address of /livez, /readyz and /metrics. Port 0: any free one."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line written."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="Form of the log lines of `kspanpy run`.")
+
+
+# What belongs together, for the help texts and the page. Every field is in exactly one group.
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "Cluster": ("kubeconfig", "context", "namespaces", "exclude_namespaces", "cluster_name"),
+    "Stories": ("hold_seconds", "settle_seconds", "quiet_seconds", "story_cap_seconds"),
+    "Export": ("exporter", "output", "queue_spans", "shutdown_seconds"),
+    "Memory": ("max_objects", "max_pending", "inbox_items"),
+    "Service": ("listen", "log_level", "log_format"),
+}

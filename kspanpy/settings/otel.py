@@ -1,0 +1,84 @@
+"""The OTEL_* variables that kspanpy honours: for `kspanpy config` and docs/configuration.md. `kspanpy.export` reads them.
+
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+REDACTED: Final = "***"
+
+
+class Variable(NamedTuple):
+    """One variable of the specification."""
+
+    name: str
+    default: str
+    meaning: str
+    secret: bool = False
+
+
+_OTLP: Final = (
+    (
+        "ENDPOINT",
+        "`http://localhost:4317` (gRPC) or `http://localhost:4318` (HTTP)",
+        "Where the backend or collector listens.",
+    ),
+    ("PROTOCOL", "`grpc`", "`grpc` or `http/protobuf`."),
+    ("HEADERS", "", "`key=value` pairs separated by commas, sent with every request. Never shown or logged."),
+    ("TIMEOUT", "`10`", "Seconds that one request may take."),
+    ("COMPRESSION", "`none`", "`gzip` or `none`."),
+    ("CERTIFICATE", "", "File with the certificates of the authority that signed the backend's."),
+    ("CLIENT_KEY", "", "File with the key of the client certificate."),
+    ("CLIENT_CERTIFICATE", "", "File with the client certificate."),
+    ("INSECURE", "`false`", "`true`: gRPC without TLS for an endpoint that has no scheme."),
+)
+
+VARIABLES: Final = (
+    *(Variable(f"OTEL_EXPORTER_OTLP_{name}", default, meaning, name == "HEADERS") for name, default, meaning in _OTLP),
+    *(
+        Variable(f"OTEL_EXPORTER_OTLP_TRACES_{name}", "", f"The same for traces only; wins over `OTEL_EXPORTER_OTLP_{name}`.",
+                 name == "HEADERS")
+        for name, _, _ in _OTLP
+    ),
+    Variable("OTEL_TRACES_EXPORTER", "`otlp`", "`otlp`, `console` or `none`: the default of `KSPANPY_EXPORTER`."),
+    Variable("OTEL_SERVICE_NAME", "`kubernetes`", "`service.name` of the lifecycle spans, under which viewers list stories."),
+    Variable("OTEL_RESOURCE_ATTRIBUTES", "", "`key=value` pairs separated by commas, added to the resource of every span."),
+)  # fmt: skip
+
+ALONE: Final = frozenset({"OTEL_TRACES_EXPORTER"})  # has TRACES in its name, but no general form
+
+_USER_INFO = re.compile(r"(?<=//)[^/@\s]*@")
+
+
+def effective() -> list[tuple[Variable, str]]:
+    """The variables that are set, with secrets replaced."""
+    present = ((variable, os.environ.get(variable.name, "")) for variable in VARIABLES)
+    return [(variable, redact(variable, value)) for variable, value in present if value]
+
+
+def redact(variable: Variable, value: str) -> str:
+    """`value` as it may be shown: header values, and passwords within URLs, are nobody's business."""
+    if variable.secret:
+        return (
+            ",".join(f"{pair.partition('=')[0].strip()}={REDACTED}" for pair in value.split(",") if "=" in pair)
+            or REDACTED
+        )
+    return _USER_INFO.sub(f"{REDACTED}@", value)
+
+
+def secrets() -> frozenset[str]:
+    """The texts that must not appear in a log line."""
+    found: set[str] = set()
+    for variable in VARIABLES:
+        value = os.environ.get(variable.name, "")
+        if variable.secret:
+            values = [pair.partition("=")[2].strip() for pair in value.split(",")]
+            found.update(values, map(unquote, values))  # the specification has them URL-encoded
+        else:
+            found.update(info[:-1].rpartition(":")[2] for info in _USER_INFO.findall(value))
+    return frozenset(secret for secret in found if len(secret) >= 4)
