@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kspanpy.core import health
 from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
-from kspanpy.core.rules import KindRule, OTHER_CHANGING_KIND, OTHER_KIND, kind_rule
+from kspanpy.core.rules import OTHER_CHANGING_KIND, OTHER_KIND, KindRule, kind_rule
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.timing import instant
 
@@ -29,8 +29,22 @@ class Record:
     """
 
     __slots__ = (
-        "born_ns", "born_rv", "chapters", "dying_ns", "dying_rv", "episode", "fresh", "gone_ns", "object", "owner",
-        "phases", "real", "ready_ns", "rule", "steps", "waiting_for_owner",
+        "born_ns",
+        "born_rv",
+        "chapters",
+        "dying_ns",
+        "dying_rv",
+        "episode",
+        "fresh",
+        "gone_ns",
+        "object",
+        "owner",
+        "phases",
+        "ready_ns",
+        "real",
+        "rule",
+        "steps",
+        "waiting_for_owner",
     )  # fmt: skip
 
     def __init__(self, obj: Object, *, received_ns: int, real: bool) -> None:

@@ -39,6 +39,7 @@ from kspanpy.core.stories import Chapter, Lifecycle, OpenStep, Story
 from kspanpy.core.timing import Occurrence, instant, occurrence
 from kspanpy.core.waiting import ChapterItem, EventItem, ForObject, ForWatch, Item, Need, PhaseItem, WaitingRoom
 
+_FIRST_READY_NS = 120 * SECOND  # what was created before anybody looked is taken to have been ready by then
 _LEAF_PHASES = ("startup", "run", "termination", "incident")
 
 
@@ -232,7 +233,10 @@ class Linker:
         chapter = self._open_chapter(record, record.rule.created, key, change, rv, instant(change.at_ns, self._now))
         if not record.fresh and health.settled(obj):
             since = health.settled_since(obj)
-            chapter.ends_ns = (chapter.at_ns if since is None else since + SECOND) + self._settle_ns
+            ended_ns = chapter.at_ns if since is None else since + SECOND
+            if not record.rule.workload:  # such conditions tell the newest change, not the first
+                ended_ns = min(ended_ns, chapter.at_ns + _FIRST_READY_NS)
+            chapter.ends_ns = ended_ns + self._settle_ns
 
     def _changed(self, record: Record, before: Object) -> None:
         change = changes.between(before, record.object)
@@ -374,7 +378,7 @@ class Linker:
     def _retry(self, obj: Object) -> None:
         for item in self._waiting.for_object(obj.uid):
             self._place(item)
-        for item in self._waiting.for_object(_name_key(obj.kind, obj.namespace, obj.name)):
+        for item in self._waiting.for_object(name_key(obj.kind, obj.namespace, obj.name)):
             self._place(item)
         self._progress(obj.kind, obj.resource_version)
 
@@ -424,12 +428,9 @@ class Linker:
         if behind and not item.forced:
             return ForObject(record.uid), self._settings.hold_s
         rule = self._rules.find(record.kind, event.reason, event.message)
-        named = self._named(chain, rule, event, occ)
-        if named is None and rule.rule.names and not item.forced:
-            name = rule.named(event.message)
-            if name:
-                key = _name_key(rule.rule.names, event.involved.namespace, name)
-                return ForObject(key), self._settings.hold_s
+        named, missing = self._named(chain, rule, event, occ)
+        if named is None and missing and not item.forced:
+            return ForObject(missing), self._settings.structure_hold_s
         if not item.forced:
             need = self._await_watch(chain, record, event, named)
             if need is not None:
@@ -489,7 +490,7 @@ class Linker:
             self._out.append(LookupOwner(reference))
         if reference.uid and reference.kind != "Node":
             return ForObject(reference.uid)
-        return ForObject(_name_key(reference.kind, reference.namespace, reference.name))
+        return ForObject(name_key(reference.kind, reference.namespace, reference.name))
 
     def _await_watch(self, chain: list[Record], record: Record, event: Event, named: Record | None) -> Need | None:
         """Waits for the watch that could still show a newer change, unless the place has been decided before."""
@@ -513,16 +514,18 @@ class Linker:
 
     # -- deciding
 
-    def _named(self, chain: list[Record], rule: CompiledRule, event: Event, occ: Occurrence) -> Record | None:
-        """The object that the message names, if it exists and ownership does not contradict."""
+    def _named(
+        self, chain: list[Record], rule: CompiledRule, event: Event, occ: Occurrence
+    ) -> tuple[Record | None, str]:
+        """The object that the message names, if it exists and ownership agrees; else the key under which it would come."""
         name = rule.named(event.message) if rule.rule.names else ""
         if not name:
-            return None
-        found = self._catalog.named(rule.rule.names, event.involved.namespace, name)
-        owned = [r for r in found if r.owner is not None and r.owner.uid == chain[0].uid]
-        if rule.rule.fate == "died":
-            return owned[-1] if len(owned) == 1 else _last_dead_by(owned, occ.latest_ns)
-        return _last_born_by(owned, occ.latest_ns)
+            return None, ""
+        kind, namespace = rule.rule.names, event.involved.namespace
+        owned = [
+            r for r in self._catalog.named(kind, namespace, name) if r.owner is not None and r.owner.uid == chain[0].uid
+        ]
+        return placing.befallen(owned, occ, fate=rule.rule.fate), name_key(kind, namespace, name)
 
     def _chapter_of(
         self, decisive: list[Record], chain: list[Record], record: Record, *, death: bool
@@ -668,6 +671,8 @@ class Linker:
         if len(chain) > 1:
             shown = phase or "incident"
             above_phase = OWNER_PHASES.get(shown, "") if story.chapter is not None or shown != "incident" else ""
+            if shown == "incident" and any(b.story is story for b in _births(record)):
+                above_phase = OWNER_PHASES["startup"]  # a Pod that this story made
             parent = self._lifecycle(story, chain[1:], self._phase_in(story, chain[1], above_phase))
         else:
             parent = story.root
@@ -734,20 +739,19 @@ class Linker:
             story.last_event_ns = max(story.last_event_ns, occ.at_ns)
             if warning or event.reason in SERIOUS:
                 story.serious = True
-        self._steps(chain[0], lifecycle, event, occ.at_ns)
         if not lifecycle.sent:
             lifecycle.cover(start, end)
+        step = OpenStep(span, rule=rule, at_ns=occ.at_ns, field_path=event.involved.field_path)
+        known_end = self._known_end(chain[0], step)
+        self._remember_step(chain[0], lifecycle, event, occ.at_ns)
         if not rule.ends and not rule.any_step:
             self._out.append(SpanEnded(span))
-            return
-        step = OpenStep(span, rule=rule, field_path=event.involved.field_path)
-        known_end = self._known_end(chain[0], step)
-        if known_end is not None or lifecycle.sent:
+        elif known_end is not None or lifecycle.sent:
             self._end_step(lifecycle, step, known_end or end)
         else:
             lifecycle.steps.append(step)
 
-    def _steps(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
+    def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
         """Ends the open steps that this one ends, and remembers it for steps that arrive after their end."""
         field_path = event.involved.field_path
         ended = [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]
@@ -835,25 +839,19 @@ def _over(lifecycle: Lifecycle) -> bool:
     return health.ready(record.object)
 
 
+def _births(record: Record) -> list[Lifecycle]:
+    return [record.phases[phase] for phase in ("startup", "run") if phase in record.phases]
+
+
 def _reference(owner: OwnerReference, namespace: str) -> ObjectReference:
     return ObjectReference(
         kind=owner.kind, namespace=namespace, name=owner.name, uid=owner.uid, api_version=owner.api_version
     )
 
 
-def _name_key(kind: str, namespace: str, name: str) -> str:
+def name_key(kind: str, namespace: str, name: str) -> str:
     return f"{kind}/{namespace}/{name}"
 
 
 def _occurrence_key(item: EventItem) -> str:
     return f"{item.event.uid}/{item.occ.n}"
-
-
-def _last_born_by(records: list[Record], at_ns: int) -> Record | None:
-    born = [r for r in records if (r.object.created_ns or 0) <= at_ns]
-    return born[-1] if born else None
-
-
-def _last_dead_by(records: list[Record], at_ns: int) -> Record | None:
-    dead = [r for r in records if r.dying_ns is not None and r.dying_ns <= at_ns + SECOND]
-    return dead[-1] if dead else None

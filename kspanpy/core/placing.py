@@ -75,9 +75,9 @@ def of_death(decisive: Sequence[Record], chain: Sequence[Record], record: Record
 def at_moment(decisive: Sequence[Record], event: Event, occ: Occurrence) -> Chapter | None:
     """The chapter in which something happened that neither a birth nor a death dates."""
     by_time = newest(decisive, rv=None, at_ns=occ.latest_ns + TOLERANCE_NS)
-    if by_time is not None and by_time.rv is not None and event.resource_version is not None:
-        if by_time.rv > event.resource_version:  # the Event had been written before that change
-            by_time = newest(decisive, rv=event.resource_version, at_ns=occ.at_ns)
+    written = event.resource_version
+    if by_time is not None and by_time.rv is not None and written is not None and by_time.rv > written:
+        by_time = newest(decisive, rv=written, at_ns=occ.at_ns)  # the Event had been written before that change
     chapter = by_time
     held = event.involved.resource_version
     if held is not None and occ.n == 1:
@@ -104,6 +104,21 @@ def pod_phase(chain: Sequence[Record], occ: Occurrence, rule: CompiledRule, *, s
         if now is None or now is newest(decisive, rv=pod.born_rv, at_ns=pod.born_ns):
             return "startup"
     return "incident"
+
+
+def befallen(candidates: Sequence[Record], occ: Occurrence, *, fate: str) -> Record | None:
+    """Of the objects of one name and owner, oldest first, the one that this Event says was created or deleted."""
+    if fate == "died":
+        doomed = [r for r in candidates if r.dying_ns is not None]
+        return _nearest([(r, r.dying_ns or 0) for r in doomed], occ, alone=len(candidates) == 1)
+    return _nearest([(r, r.born_ns) for r in candidates], occ, alone=len(candidates) == 1)
+
+
+def _nearest(found: list[tuple[Record, int]], occ: Occurrence, *, alone: bool) -> Record | None:
+    if occ.n == 1 and alone and found:
+        return found[0][0]
+    near = [r for r, at in found if occ.at_ns - 2 * SECOND <= at <= occ.latest_ns + 2 * SECOND]
+    return near[-1] if near else None
 
 
 _ENDED = ("Failed",)

@@ -54,16 +54,17 @@ class Chapter:
 class OpenStep:
     """An event span that lasts until the next step of its object."""
 
-    __slots__ = ("field_path", "rule", "span")
+    __slots__ = ("at_ns", "field_path", "rule", "span")
 
-    def __init__(self, span: Span, *, rule: CompiledRule, field_path: str) -> None:
+    def __init__(self, span: Span, *, rule: CompiledRule, at_ns: int, field_path: str) -> None:
         self.span = span
+        self.at_ns = at_ns
         self.rule = rule
         self.field_path = field_path
 
     def ended_by(self, reason: str, field_path: str, at_ns: int) -> bool:
         """True if that step is the end of this one."""
-        if at_ns <= self.span.start_ns:
+        if at_ns < self.at_ns:
             return False
         if self.rule.any_step:
             return True
@@ -102,6 +103,10 @@ class Lifecycle:
     def shown_phase(self) -> str:
         """The phase in the span's name."""
         return self.phase or self.story.phase
+
+    def nominal_ns_or(self, other_ns: int) -> int:
+        """When it began by the cluster's word, else that."""
+        return other_ns if self.nominal_ns is None else self.nominal_ns
 
     def cover(self, start_ns: int, end_ns: int) -> None:
         """A child lies here."""

@@ -16,6 +16,7 @@ from kspanpy.core.catalog import Catalog
 from kspanpy.core.health import Failure
 from kspanpy.core.model import MILLISECOND, SECOND, Span
 from kspanpy.core.stories import Lifecycle, OpenStep, Story
+from kspanpy.core.timing import instant
 
 SHORTEST_NS = MILLISECOND
 
@@ -33,7 +34,7 @@ def fit(lifecycle: Lifecycle, start_ns: int, end_ns: int, *, received_ns: int, s
 
 def finish_step(step: OpenStep, end_ns: int) -> Span:
     """The event span with its real end."""
-    return msgspec.structs.replace(step.span, end_ns=max(end_ns, step.span.start_ns))
+    return msgspec.structs.replace(step.span, end_ns=max(end_ns, step.span.end_ns))
 
 
 class Teller:
@@ -95,8 +96,11 @@ class Teller:
         start = lifecycle.nominal_ns
         if start is None:
             start = first if first is not None else self._begin_of(lifecycle)
-        elif first is not None and first < start + lifecycle.slack_ns:
-            start = first  # the child shows when in that second it was, or that a clock is a little off
+        elif first is not None:
+            if first < start + lifecycle.slack_ns:
+                start = first  # the child shows when in that second it was, or that a clock is a little off
+        elif start < lifecycle.story.root.nominal_ns_or(start) < start + lifecycle.slack_ns:
+            start = lifecycle.story.root.nominal_ns_or(start)  # the same second, and not before what caused it
         end = max(start + SHORTEST_NS, lifecycle.child_end_ns or 0, lifecycle.nominal_end_ns or 0)
         lifecycle.start_ns, lifecycle.end_ns = start, end
 
@@ -149,7 +153,7 @@ def judge_leaf(lifecycle: Lifecycle) -> None:
             lifecycle.failure = health.failure(obj)
     elif lifecycle.phase == "termination":
         lifecycle.failure = None
-        lifecycle.nominal_end_ns = _last_finish(lifecycle) or record.gone_ns
+        lifecycle.nominal_end_ns = _last_breath(lifecycle)
     elif health.ready(obj) and obj.deletion_ns is None:
         lifecycle.failure = None
 
@@ -178,6 +182,12 @@ def first_failure(lifecycle: Lifecycle, reason: str, message: str) -> None:
         if above.failure is None and not above.sent:
             above.failure = Failure(reason, message)
         above = above.parent
+
+
+def _last_breath(lifecycle: Lifecycle) -> int | None:
+    """When a Pod was gone: within the second in which its last container ended, if that is known."""
+    finished, gone = _last_finish(lifecycle), lifecycle.record.gone_ns
+    return finished if gone is None else instant(finished, gone)
 
 
 def _last_finish(lifecycle: Lifecycle) -> int | None:
