@@ -1,0 +1,72 @@
+"""What the watches hand on, and what they tell of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+from kspanpy.core import steps
+from kspanpy.decode import Change, MalformedReason, to_step
+from kspanpy.kube.failures import FailureReason
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One change (for the linker and for a capture file), or progress. One of the two is set."""
+
+    received_ns: int
+    kind: str
+    change: Change | None = None
+    progress: steps.WatchProgress | None = None
+
+    def step(self) -> steps.Input | None:
+        """The linker's input; None for an Event that expired."""
+        return self.progress if self.change is None else to_step(self.change.type, self.change.object)
+
+
+class WatchState(StrEnum):
+    """What a watch is doing. A closed list."""
+
+    WAITING = "waiting"  # Events: for the first lists of the objects they are about
+    LISTING = "listing"
+    WATCHING = "watching"
+    RETRYING = "retrying"
+    FORBIDDEN = "forbidden"
+    NOT_SERVED = "not-served"
+    STOPPED = "stopped"
+
+
+class WatchHealth(msgspec.Struct, frozen=True, gc=False):
+    """One watch, at one moment. `reason` says what is wrong, and for a missing right which; empty when all is well."""
+
+    kind: str
+    namespace: str
+    synced: bool
+    last_byte_age_s: float | None
+    state: WatchState
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Counters:
+    """Plain numbers that only grow. One thread writes them, any may read."""
+
+    lists: int = 0  # requests for a page
+    watches: int = 0  # requests for a stream
+    relists: int = 0  # lists that were completed after the first one
+    bytes: int = 0
+    changes: int = 0
+    filtered: int = 0  # of namespaces that are not wanted
+    forgotten: int = 0  # known objects beyond the capacity
+    failures: dict[FailureReason, int] = field(default_factory=lambda: dict.fromkeys(FailureReason, 0))
+    malformed: dict[MalformedReason, int] = field(default_factory=lambda: dict.fromkeys(MalformedReason, 0))
+
+    def add(self, other: Counters) -> None:
+        """Sum up."""
+        for name in ("lists", "watches", "relists", "bytes", "changes", "filtered", "forgotten"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for failure, number in other.failures.items():
+            self.failures[failure] += number
+        for malformed, number in other.malformed.items():
+            self.malformed[malformed] += number

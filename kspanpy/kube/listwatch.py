@@ -1,0 +1,300 @@
+"""The list+watch protocol of one resource and namespace: answers and failures go in, the next request and changes come out.
+
+Sans-IO: no socket, no clock, no dice of its own; `now` is monotonic seconds. The driver asks `next`, carries the request out and
+feeds what came of it. Promises, each of which is a row of the tests:
+
+- The cursor moves only past a line that has been handed out, so a connection may break anywhere and nothing is lost or doubled.
+- Only 410, a rejected cursor or a watch that failed for minutes lead to a new list; 429 and refused connections never do.
+- Every failure waits (`Backoff`), but for the first 410 after a quiet while and for a break or close after progress. "Progress" is
+  a moved cursor: a line that can not be read does not count, so a poisoned stream can not make a storm.
+- What may not be read degrades: told once, tried again slowly.
+
+Lists always ask for resourceVersion "" (unset), the most recent state: "0" may be answered from the watch cache, which many API servers
+do whole, ignoring `limit`, and which may lie before what was already seen; Events have no watch cache in any case.
+resourceVersions are opaque here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from kspanpy.core.model import Event, Object
+from kspanpy.decode import Bookmark, Change, Malformed, MalformedReason, WatchFailure, list_page, watch_line
+from kspanpy.decode.fields import MAX_OBJECT_BYTES
+from kspanpy.kube.backoff import Backoff
+from kspanpy.kube.failures import FailureReason, of_status
+from kspanpy.kube.framing import LineSplitter
+from kspanpy.kube.known import EventSorter, KnownObjects
+from kspanpy.kube.resources import Resource
+from kspanpy.kube.settings import WatchSettings
+
+_LINE = MAX_OBJECT_BYTES + 1024
+_SMALLEST_PAGE = 10
+_STAYS_WATCHING = frozenset({FailureReason.THROTTLED, FailureReason.REFUSED})
+_DEGRADED = frozenset({FailureReason.FORBIDDEN, FailureReason.NOT_FOUND})
+
+
+class List(msgspec.Struct, frozen=True, gc=False):
+    """Request one page."""
+
+    resource_version: str
+    continue_token: str
+    limit: int
+
+
+class Watch(msgspec.Struct, frozen=True, gc=False):
+    """Open the stream of changes after this version, with bookmarks."""
+
+    resource_version: str
+    timeout_s: int
+
+
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """Nothing to request before this many seconds."""
+
+    seconds: float
+    why: FailureReason
+
+
+Request: TypeAlias = List | Watch | Wait
+
+
+class Progress(msgspec.Struct, frozen=True, gc=False):
+    """Everything up to this version has been handed out."""
+
+    resource_version: int | None
+    end_of_list: bool
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False):
+    """A request failed; what happens next is in `next`."""
+
+    verb: str  # list, watch
+    reason: FailureReason
+
+
+class Degraded(msgspec.Struct, frozen=True, gc=False):
+    """Told once: this verb is not allowed, or the resource is not served."""
+
+    verb: str
+    reason: FailureReason
+
+
+Outcome: TypeAlias = Change | Progress | Malformed | Failed | Degraded
+
+
+class State(StrEnum):
+    """What the protocol is doing. A closed list, for health."""
+
+    LISTING = "listing"
+    WATCHING = "watching"
+    RETRYING = "retrying"
+    FORBIDDEN = "forbidden"
+    NOT_SERVED = "not-served"
+
+
+class ListWatch:
+    """The protocol's state. `synced`: a list has been completed; `streaming`: the open watch is still worth reading."""
+
+    def __init__(self, resource: Resource, *, settings: WatchSettings, random: Callable[[], float]) -> None:
+        self.resource = resource
+        self.synced = False
+        self.streaming = False
+        self.degraded: Degraded | None = None
+        self.failure: FailureReason | None = None  # the last one, until something goes well
+        self.relists = 0
+        self.known = KnownObjects(capacity=settings.known_capacity)
+        self._settings = settings
+        self._random = random
+        self._backoff = Backoff(random)
+        self._sorter = EventSorter(capacity=settings.sort_capacity)
+        self._limit = settings.page_size
+        self._not_before = 0.0
+        self._cursor = ""  # "": list
+        self._list_version = ""
+        self._list_number: int | None = None
+        self._continue = ""
+        self._lines = LineSplitter(capacity=_LINE)
+        self._opened_at = 0.0
+        self._opened_cursor = ""
+        self._failing_since: float | None = None
+
+    @property
+    def state(self) -> State:
+        """What is going on."""
+        if self.degraded is not None:
+            return State.FORBIDDEN if self.degraded.reason is FailureReason.FORBIDDEN else State.NOT_SERVED
+        if self.failure is not None:
+            return State.RETRYING
+        return State.WATCHING if self._cursor else State.LISTING
+
+    def next(self, *, now: float) -> Request:
+        """What to do now."""
+        if now < self._not_before:
+            return Wait(self._not_before - now, self.failure or FailureReason.INTERNAL)
+        if not self._cursor:
+            return List("", self._continue, self._limit)
+        low, high = self._settings.watch_timeout_s
+        return Watch(self._cursor, int(low + (high - low) * self._random()))
+
+    # Lists
+
+    def page(self, body: bytes, *, now: float) -> list[Outcome]:
+        """The answer to a List was 200 with this body."""
+        page = list_page(body, kind=self.resource.kind, api_version=self.resource.api_version)
+        if isinstance(page, Malformed):
+            return [page, *self.failed(FailureReason.UNREADABLE, now=now)]
+        if not page.resource_version_text:
+            return self.failed(FailureReason.UNREADABLE, now=now)
+        if not self._continue:
+            self.known.begin_list()
+            self._sorter.clear()
+            # Of the first page: a later one may be of another version, and the oldest misses nothing.
+            self._list_version, self._list_number = page.resource_version_text, page.resource_version
+        outcomes: list[Outcome] = []
+        for item, raw in zip(page.items, page.raws, strict=False):
+            outcome = item if isinstance(item, Malformed) else self._listed(Change("ADDED", item, raw))
+            if outcome is not None:
+                outcomes.append(outcome)
+        self._continue = page.continue_token
+        if not self._continue:
+            self._end_list(outcomes)
+        return outcomes
+
+    def _listed(self, change: Change) -> Change | None:
+        if isinstance(change.object, Event):
+            return self._sorter.push(change, change.object)
+        self.known.listed(change.object)
+        return change
+
+    def _end_list(self, outcomes: list[Outcome]) -> None:
+        outcomes.extend(self._sorter.drain())
+        outcomes.extend(self.known.end_list())
+        outcomes.append(Progress(self._list_number, end_of_list=True))
+        self._cursor = self._list_version
+        self.relists += self.synced
+        self.synced = True
+        self.failure = None
+        if self.degraded is not None and self.degraded.verb == "list":
+            self.degraded = None
+
+    # Watches
+
+    def opened(self, *, now: float) -> None:
+        """The answer to a Watch was 200: chunks follow."""
+        self._lines = LineSplitter(capacity=_LINE)
+        self._opened_at, self._opened_cursor = now, self._cursor
+        self.streaming = True
+        self.failure = self.degraded = None
+
+    def chunk(self, data: bytes, *, now: float) -> list[Outcome]:
+        """Some bytes of the open watch. Close it when `streaming` has become false."""
+        outcomes: list[Outcome] = []
+        for line in self._lines.feed(data):
+            if line is None:
+                outcomes.append(Malformed(MalformedReason.TOO_LARGE, f"a watch line of more than {_LINE} bytes"))
+            elif line.strip():
+                outcomes.extend(self._line(line, now=now))
+            if not self.streaming:
+                break
+        return outcomes
+
+    def _line(self, line: bytes, *, now: float) -> list[Outcome]:
+        thing = watch_line(line, kind=self.resource.kind, api_version=self.resource.api_version)
+        if isinstance(thing, Change):
+            if isinstance(thing.object, Object):
+                self.known.changed(thing.type, thing.object)
+            self._cursor = _version(thing) or self._cursor
+            return [thing]
+        if isinstance(thing, Bookmark):
+            self._cursor = thing.resource_version_text or self._cursor
+            return [Progress(thing.resource_version, end_of_list=False)]
+        if isinstance(thing, WatchFailure):
+            reason = FailureReason.GONE if thing.reason in {"Expired", "Gone"} else of_status(thing.code)
+            return self.failed(reason, now=now, retry_after_s=thing.retry_after_s)
+        return [thing]
+
+    def closed(self, *, now: float) -> list[Outcome]:
+        """The watch ended as it should."""
+        if not self.streaming:
+            return []
+        if not self._progressed() and now - self._opened_at < self._settings.short_watch_s:
+            return self.failed(FailureReason.SHORT_WATCH, now=now)
+        self.streaming = False
+        self._failing_since = None
+        return []
+
+    # Failures, of both
+
+    def answered(self, status: int, *, now: float, retry_after_s: float | None = None) -> list[Outcome]:
+        """The answer was anything but 200."""
+        return self.failed(of_status(status), now=now, retry_after_s=retry_after_s)
+
+    def failed(self, reason: FailureReason, *, now: float, retry_after_s: float | None = None) -> list[Outcome]:
+        """The request was answered with a failure, or the network did."""
+        verb = "watch" if self._cursor else "list"
+        progressed, streaming = self.streaming and self._progressed(), self.streaming
+        self.streaming = False
+        self.failure = reason
+        outcomes: list[Outcome] = [Failed(verb, reason)]
+        if reason in _DEGRADED:
+            if self.degraded is None or self.degraded.verb != verb or self.degraded.reason is not reason:
+                self.degraded = Degraded(verb, reason)
+                outcomes.append(self.degraded)
+            self._restart_list()
+            self._not_before = now + self._settings.degraded_retry_s
+            return outcomes
+        if streaming and (reason is FailureReason.SILENT or (progressed and reason is FailureReason.RESET)):
+            self._failing_since = None
+            return outcomes
+        if reason is FailureReason.UNREADABLE:
+            self._limit = max(self._limit // 2, _SMALLEST_PAGE)
+        delay = self._backoff.delay(now=now, retry_after_s=retry_after_s)
+        if reason is FailureReason.GONE:
+            if self._backoff.failures == 1:
+                delay = 0.0
+            self._restart_list()
+        elif self._cursor and self._give_up_cursor(reason, now=now, streaming=streaming, progressed=progressed):
+            self._restart_list()
+        self._not_before = now + delay
+        return outcomes
+
+    def _give_up_cursor(self, reason: FailureReason, *, now: float, streaming: bool, progressed: bool) -> bool:
+        if reason in _STAYS_WATCHING:
+            return False
+        healthy = progressed or (streaming and now - self._opened_at >= self._settings.silence_s)
+        if self._failing_since is None or healthy:
+            self._failing_since = now
+        return reason is FailureReason.REJECTED or now - self._failing_since >= self._settings.relist_after_s
+
+    def _restart_list(self) -> None:
+        self._cursor = self._continue = ""
+        self._failing_since = None
+
+    def _progressed(self) -> bool:
+        return self._cursor != self._opened_cursor
+
+
+class _Versioned(msgspec.Struct, gc=False):
+    resourceVersion: str = ""  # noqa: N815 - its name in the API
+
+
+class _Thing(msgspec.Struct, gc=False):
+    metadata: _Versioned
+
+
+_thing = msgspec.json.Decoder(_Thing)
+
+
+def _version(change: Change) -> str:
+    """The object's resourceVersion as the server wrote it."""
+    if change.object.resource_version is not None:
+        return str(change.object.resource_version)
+    try:
+        return _thing.decode(change.raw).metadata.resourceVersion[:128]
+    except (msgspec.MsgspecError, UnicodeError):
+        return ""

@@ -1,0 +1,48 @@
+"""How the cluster is watched: the limits that a user may change, with the reasons for the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSettings:
+    """Seconds and counts. Namespaces: all, or those of `include`, in both cases without those of `exclude`."""
+
+    include: tuple[str, ...] = ()
+    """One watch for each kind and namespace; works without a ClusterRole, but Nodes are then out of sight."""
+
+    exclude: tuple[str, ...] = ()
+    """Dropped after decoding. Events about objects without a namespace are kept."""
+
+    page_size: int = 500
+    """Objects in a page of a list: about 4 MB of Pods."""
+
+    watch_timeout_s: tuple[int, int] = (300, 600)
+    """timeoutSeconds is drawn from here, so that the watches of many clients do not end together."""
+
+    connect_timeout_s: float = 5.0
+
+    list_timeout_s: float = 60.0
+    """Without a byte of a list for so long, it has failed."""
+
+    silence_s: float = 90.0
+    """Bookmarks come about once a minute; without a byte for so long, a watch is taken for dead and resumed."""
+
+    short_watch_s: float = 1.0
+    """A watch that ends sooner without having shown anything counts as a failure, and backs off."""
+
+    degraded_retry_s: float = 300.0
+    """How often a kind is tried again that may not be read or is not served."""
+
+    relist_after_s: float = 300.0
+    """A watch that has failed for so long begins again with a list: etcd forgets old versions after five minutes."""
+
+    owners_first_s: float = 30.0
+    """Events wait at most so long at the start for the first lists of the objects they are about."""
+
+    known_capacity: int = 50_000
+    """Objects remembered for each watch, to tell after a gap which have gone. The oldest are forgotten, and counted."""
+
+    sort_capacity: int = 20_000
+    """Listed Events held back at once to deliver them in order of time."""
