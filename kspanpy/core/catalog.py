@@ -30,11 +30,11 @@ class Record:
 
     __slots__ = (
         "born_ns",
-        "born_rv",
         "chapters",
         "dying_ns",
         "dying_rv",
         "episode",
+        "first_rv",
         "fresh",
         "gone_ns",
         "object",
@@ -54,8 +54,8 @@ class Record:
         if real and self.rule is OTHER_KIND and obj.generation:
             self.rule = OTHER_CHANGING_KIND
         self.owner = causal_owner(obj)
-        self.born_rv = obj.resource_version
         self.born_ns = instant(obj.created_ns, received_ns)
+        self.first_rv = obj.resource_version
         self.fresh = obj.created_ns is None or received_ns - obj.created_ns < 10 * SECOND
         self.ready_ns: int | None = None
         self.dying_rv: int | None = None
@@ -82,11 +82,18 @@ class Record:
             self.dying_ns, self.dying_rv = instant(at_ns, received_ns), rv
 
     @property
+    def born_rv(self) -> int | None:
+        """Store order of its creation; None: it was there before anybody looked."""
+        return self.first_rv if self.fresh else None
+
+    @property
     def uid(self) -> str:
+        """Its uid, or a stand-in for it."""
         return self.object.uid
 
     @property
     def kind(self) -> str:
+        """Its kind."""
         return self.object.kind
 
 
@@ -111,6 +118,7 @@ class Catalog:
         self._records: dict[str, Record] = {}
         self._names: dict[tuple[str, str, str], list[str]] = {}
         self._dead: OrderedDict[str, int] = OrderedDict()  # uid -> when it was seen to be gone
+        self.synced: set[str] = set()  # kinds whose list is complete: what is added now has just been created
         self.watermarks: dict[str, int] = {}  # kind -> newest resourceVersion its watch has shown
 
     def __len__(self) -> int:
@@ -128,6 +136,8 @@ class Catalog:
     def add(self, obj: Object, received_ns: int, *, real: bool = True) -> Record:
         """A record for an object that has none."""
         record = self._records[obj.uid] = Record(obj, received_ns=received_ns, real=real)
+        if obj.kind in self.synced and real:
+            record.fresh = True
         self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
         if not real:
             self._dead[obj.uid] = received_ns  # nothing will tell us of its end

@@ -25,6 +25,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     at_ns: int | None
 
 
+DELETED = Change("", "deleted", UNKNOWN, None)
+
+
 def creation(obj: Object) -> Change:
     """The change that made the object."""
     first = [m for m in obj.managers if _counts(m) and m.time_ns == obj.created_ns] if obj.generation <= 1 else []

@@ -158,7 +158,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
-    """ "Caused by": a pointer to a span of another trace. `relation` says which cause (attribute kspanpy.link.relation)."""
+    """A cause: a pointer to a span of another trace. `relation` says which cause (attribute kspanpy.link.relation)."""
 
     trace_id: bytes
     span_id: bytes

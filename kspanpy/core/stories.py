@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kspanpy.core import ids
 from kspanpy.core.changes import Change
 from kspanpy.core.health import Failure
-from kspanpy.core.model import Link, Span
+from kspanpy.core.model import SECOND, Link, Span
 from kspanpy.core.rules import CompiledRule
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ class Chapter:
         "rv", "slack_ns", "story", "superseded",
     )  # fmt: skip
 
-    def __init__(self, origin: Record, *, phase: str, key: str, change: Change, rv: int | None, at_ns: int) -> None:
+    def __init__(self, origin: Record, *, phase: str, change: Change, rv: int | None, at_ns: int) -> None:
         self.origin = origin
         self.phase = phase
-        self.key = key
+        self.key = _key(origin, phase)
         self.change = change
         self.generation = origin.object.generation
         self.rv = rv  # store order of the write; None: it was made before anybody looked
         self.at_ns = at_ns  # the instant of the write, for comparing
         self.nominal_ns = at_ns if change.at_ns is None else change.at_ns  # ... for showing, by the cluster's clock
-        self.slack_ns = 0
+        self.slack_ns = SECOND if self.nominal_ns % SECOND == 0 else 0
         self.ends_ns: int | None = None  # the last instant that belongs to it; None: it is still open
         self.superseded = False
         self.cut_short = False  # superseded before it had settled
@@ -46,9 +46,21 @@ class Chapter:
         self.story: Story | None = None
         self.part = 1
 
+    @property
+    def is_deletion(self) -> bool:
+        """True for the end of its object."""
+        return self.phase == self.origin.rule.deleted
+
     def covers(self, at_ns: int) -> bool:
         """True if something that happened then may belong to this chapter."""
         return self.ends_ns is None or at_ns <= self.ends_ns
+
+
+def _key(origin: Record, phase: str) -> str:
+    """What tells this chapter of an object from its others: the same for everybody who sees that change."""
+    if phase == origin.rule.deleted:
+        return "deletion"
+    return origin.uid if origin.kind == "Job" else str(origin.object.generation)
 
 
 class OpenStep:
@@ -133,7 +145,7 @@ class Story:
         phase: str,
         origin: Record,
         chapter: Chapter | None,
-        now: int,
+        now_ns: int,
     ) -> None:
         self.key = key
         self.trace_id = ids.trace_id(cluster_uid, root_record.uid, key)
@@ -143,8 +155,8 @@ class Story:
         self.chapter = chapter
         self.lifecycles: dict[tuple[str, str], Lifecycle] = {}
         self.open_leaves: dict[tuple[str, str], Lifecycle] = {}  # phases of Pods that are not over
-        self.opened_ns = now
-        self.last_ns = now  # when something last arrived for it
+        self.opened_ns = now_ns
+        self.last_ns = now_ns  # when something last arrived for it
         self.last_event_ns = 0  # ... and last happened
         self.complete_ns: int | None = None  # since when nothing more is expected
         self.superseded = False

@@ -132,18 +132,31 @@ class Teller:
         )
 
 
+def judge(story: Story) -> None:
+    """Settles how a story and everything in it that has not been sent ended."""
+    for lifecycle in story.lifecycles.values():
+        if lifecycle.sent:
+            continue
+        if lifecycle.record.kind == "Pod":
+            judge_leaf(lifecycle)
+        elif lifecycle is not story.root and story.outcome in ("settled", "healed", "deleted"):
+            lifecycle.failure = None
+    _judge_root(story)
+
+
 def judge_leaf(lifecycle: Lifecycle) -> None:
     """Settles how a phase of a Pod ended: a failure that healed is none."""
     record = lifecycle.record
     obj = record.object
-    if lifecycle.phase == "run":
+    phase = lifecycle.shown_phase
+    if phase == "run":
         lifecycle.nominal_end_ns = _last_finish(lifecycle)
         if obj.phase != "Failed":
             if health.ended(obj):
                 lifecycle.failure = None
         else:
             lifecycle.failure = health.failure(obj) or lifecycle.failure
-    elif lifecycle.phase == "startup":
+    elif phase == "startup":
         condition = obj.condition("Ready")
         if record.ready_ns is not None:
             lifecycle.failure = None
@@ -151,14 +164,14 @@ def judge_leaf(lifecycle: Lifecycle) -> None:
                 lifecycle.nominal_end_ns = condition.changed_ns
         elif health.failure(obj) is not None:
             lifecycle.failure = health.failure(obj)
-    elif lifecycle.phase == "termination":
+    elif phase == "termination":
         lifecycle.failure = None
         lifecycle.nominal_end_ns = _last_breath(lifecycle)
     elif health.ready(obj) and obj.deletion_ns is None:
         lifecycle.failure = None
 
 
-def judge_story(story: Story) -> None:
+def _judge_root(story: Story) -> None:
     """Settles how a story ended, from its outcome and what the objects say."""
     chapter = story.chapter
     root = story.root
@@ -191,7 +204,7 @@ def _last_breath(lifecycle: Lifecycle) -> int | None:
 
 
 def _last_finish(lifecycle: Lifecycle) -> int | None:
-    dying = lifecycle.record.dying_ns if lifecycle.phase == "termination" else None
+    dying = lifecycle.record.dying_ns if lifecycle.shown_phase == "termination" else None
     times = [c.finished_ns for c in lifecycle.record.object.containers if c.finished_ns is not None]
     last = max(times, default=None)
     if last is None or (dying is not None and last < dying - 2 * SECOND):

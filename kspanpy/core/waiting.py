@@ -23,6 +23,7 @@ class ForObject(msgspec.Struct, frozen=True, gc=False):
     """Until something is known of the object with this uid (or, for want of one, this kind/namespace/name)."""
 
     key: str
+    short: bool = False  # only a newer version of it
 
 
 class ForWatch(msgspec.Struct, frozen=True, gc=False):
@@ -30,6 +31,7 @@ class ForWatch(msgspec.Struct, frozen=True, gc=False):
 
     kind: str
     resource_version: int
+    short: bool = True
 
 
 Need: TypeAlias = ForObject | ForWatch

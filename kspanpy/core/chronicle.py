@@ -1,0 +1,127 @@
+"""Takes in the versions of objects: keeps the catalog, and opens a chapter whenever one was created, changed or deleted."""
+
+from __future__ import annotations
+
+from kspanpy.core import changes, health
+from kspanpy.core.catalog import Catalog, Record
+from kspanpy.core.model import SECOND, Object
+from kspanpy.core.moment import Moment
+from kspanpy.core.placer import Placer
+from kspanpy.core.rules import KINDS
+from kspanpy.core.stories import Chapter
+from kspanpy.core.storybook import StoryBook
+from kspanpy.core.timing import instant
+from kspanpy.core.waiting import ChapterItem, PhaseItem
+
+_FIRST_READY_NS = 120 * SECOND  # what was created before anybody looked is taken to have been ready by then
+
+
+class Chronicle:
+    """The history of every object, as it is seen."""
+
+    def __init__(self, moment: Moment, catalog: Catalog, book: StoryBook, placer: Placer) -> None:
+        self._moment = moment
+        self._catalog = catalog
+        self._book = book
+        self._placer = placer
+
+    def seen(self, obj: Object) -> None:
+        """A version of an object."""
+        record = self._catalog.get(obj.uid)
+        if record is None:
+            record = self._introduce(self._catalog.add(obj, self._moment.now_ns))
+        elif not record.real:
+            self._catalog.reveal(record, obj, self._moment.now_ns)
+            self._introduce(record)
+        elif record.gone_ns is None and not _stale(record.object, obj):
+            self._update(record, obj)
+        self._book.news_of(record)
+        self._placer.retry(obj)
+
+    def gone(self, obj: Object) -> None:
+        """The last version of an object."""
+        now_ns = self._moment.now_ns
+        record = self._catalog.get(obj.uid)
+        if record is None:
+            record = self._introduce(self._catalog.add(obj, now_ns))
+        if record.gone_ns is None:
+            dying = record.dying_ns is not None
+            if not _stale(record.object, obj):
+                record.object = obj
+                record.note_status(obj, now_ns)
+            record.die(None, obj.resource_version, now_ns)
+            self._catalog.bury(record, now_ns)
+            if not dying:
+                self._dies(record)
+            self._book.news_of(record)
+        self._placer.retry(obj)
+
+    def _introduce(self, record: Record) -> Record:
+        obj = record.object
+        if record.rule.created and not self._follows(record):
+            self._created(record)
+        elif record.kind == "Pod" and (record.fresh or not health.settled(obj)):
+            self._placer.place(PhaseItem(record, death=False, received_ns=self._moment.now_ns))
+        if record.dying_ns is not None:
+            self._dies(record)
+        return record
+
+    def _update(self, record: Record, obj: Object) -> None:
+        before, dying = record.object, record.dying_ns is not None
+        record.object = obj
+        record.note_status(obj, self._moment.now_ns)
+        if record.dying_ns is not None and not dying:
+            self._dies(record)
+        elif obj.generation != before.generation and record.rule.changed and not dying and not self._follows(record):
+            change = changes.between(before, obj)
+            at_ns = instant(change.at_ns, self._moment.now_ns)
+            self._open(Chapter(record, phase=change.phase, change=change, rv=obj.resource_version, at_ns=at_ns))
+
+    def _follows(self, record: Record) -> bool:
+        """True if its changes are its owner's: an owner that is known, or of a kind that is watched and so will be."""
+        if not record.rule.follows or record.owner is None:
+            return False
+        owner = self._catalog.get(record.owner.uid)
+        rule = owner.rule if owner is not None and owner.real else KINDS.get(record.owner.kind)
+        return rule is not None and bool(rule.created or rule.changed)
+
+    def _created(self, record: Record) -> None:
+        obj, fresh = record.object, record.fresh
+        change = changes.creation(obj) if fresh else changes.last_change(obj)
+        rv = obj.resource_version if fresh else None
+        at_ns = instant(change.at_ns, self._moment.now_ns)
+        chapter = Chapter(record, phase=record.rule.created, change=change, rv=rv, at_ns=at_ns)
+        if not fresh and health.settled(obj):
+            since_ns = health.settled_since(obj)
+            ended_ns = chapter.at_ns if since_ns is None else since_ns + SECOND
+            if not record.rule.workload:  # such conditions tell the newest change, not the first
+                ended_ns = min(ended_ns, chapter.at_ns + _FIRST_READY_NS)
+            chapter.ends_ns = ended_ns + self._moment.settle_ns
+        self._open(chapter)
+
+    def _dies(self, record: Record) -> None:
+        now_ns = self._moment.now_ns
+        if record.rule.deleted and not self._follows(record):
+            at_ns = now_ns if record.dying_ns is None else record.dying_ns
+            self._open(
+                Chapter(record, phase=record.rule.deleted, change=changes.DELETED, rv=record.dying_rv, at_ns=at_ns)
+            )
+        if record.kind == "Pod" and not health.ended(record.object):
+            self._placer.place(PhaseItem(record, death=True, received_ns=now_ns))
+
+    def _open(self, chapter: Chapter) -> None:
+        record = chapter.origin
+        if record.chapters:
+            self._book.supersede(record.chapters[-1])
+        record.chapters.append(chapter)
+        if len(record.chapters) > self._moment.settings.max_chapters:
+            del record.chapters[0]
+        if record.fresh or chapter.rv is not None or chapter.ends_ns is None:
+            self._placer.place(ChapterItem(chapter, received_ns=self._moment.now_ns))
+
+
+def _stale(before: Object, after: Object) -> bool:
+    """True for a version that brings nothing new: a relist, a line delivered twice."""
+    if before.resource_version is None or after.resource_version is None:
+        return before == after
+    return after.resource_version <= before.resource_version

@@ -1,0 +1,50 @@
+"""What one step of the linker shares: the time it is, what has come out so far, and what is due later."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from itertools import count
+
+from kspanpy.core.model import SECOND, Span
+from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.steps import Output, SpanEnded
+from kspanpy.core.stories import Lifecycle, Story
+
+
+class Moment:
+    """Passed to every part of the linker; `now_ns` never goes back."""
+
+    def __init__(self, settings: LinkerSettings) -> None:
+        self.settings = settings
+        self.now_ns = 0
+        self.out: list[Output] = []
+        self.settle_ns = int(settings.settle_s * SECOND)
+        self.linger_ns = int(settings.linger_s * SECOND)
+        self.quiet_ns = int(settings.quiet_s * SECOND)
+        self.cap_ns = int(settings.story_cap_s * SECOND)
+        self.gap_ns = int(settings.episode_gap_s * SECOND)
+        self.skew_ns = int(settings.skew_s * SECOND)
+        self.memory_ns = int(settings.memory_s * SECOND)
+        self._due: list[tuple[int, int, Story | Lifecycle]] = []
+        self._order = count()
+
+    def say(self, output: Output) -> None:
+        """One more output of this step."""
+        self.out.append(output)
+
+    def emit(self, spans: Iterable[Span]) -> None:
+        """Spans that are finished."""
+        self.out.extend(SpanEnded(span) for span in spans)
+
+    def at(self, due_ns: int, what: Story | Lifecycle) -> None:
+        """Look at this story or leaf again then."""
+        heapq.heappush(self._due, (due_ns, next(self._order), what))
+
+    def next_due(self) -> int | None:
+        """When something has to be looked at."""
+        return self._due[0][0] if self._due else None
+
+    def take_due(self) -> Story | Lifecycle:
+        """The next of them."""
+        return heapq.heappop(self._due)[2]

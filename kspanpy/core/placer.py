@@ -1,0 +1,311 @@
+"""Finds the place of every occurrence, birth, death and change; lets it wait where something still to come could contradict.
+
+An occurrence waits, within bounds, for its object, for the owners of that, for the version of the object that its emitter had
+seen, for the object that its message names, and for the watch that could still show a newer change. `core.placing` says
+where it belongs; here is only what it waits for, and the making of its span.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from kspanpy.core import attributes, identity, ids, placing, telling
+from kspanpy.core.catalog import Catalog, Record
+from kspanpy.core.model import SECOND, Event, Object, ObjectReference, OwnerReference, Span
+from kspanpy.core.moment import Moment
+from kspanpy.core.rules import KINDS, SERIOUS, CompiledRule, RuleTable
+from kspanpy.core.steps import LookupOwner, SpanEnded
+from kspanpy.core.stories import Chapter, Lifecycle, OpenStep, Story
+from kspanpy.core.storybook import StoryBook
+from kspanpy.core.timing import Occurrence
+from kspanpy.core.waiting import ChapterItem, EventItem, ForObject, ForWatch, Item, Need, PhaseItem, WaitingRoom
+
+_MAX_STEPS = 32
+
+
+class Placer:
+    """Everything that has to find its story comes through `place`."""
+
+    def __init__(self, moment: Moment, catalog: Catalog, book: StoryBook, rules: RuleTable) -> None:
+        self._moment = moment
+        self._catalog = catalog
+        self._book = book
+        self._rules = rules
+        self._asked: OrderedDict[str, None] = OrderedDict()  # uids that were looked up
+        self.waiting = WaitingRoom(moment.settings.max_pending)
+
+    def place(self, item: Item) -> None:
+        """Places it, or lets it wait; in a crowd the one that has waited longest is placed as well as can be."""
+        settings = self._moment.settings
+        if isinstance(item, EventItem):
+            need = self._place_event(item)
+        elif isinstance(item, PhaseItem):
+            need = self._place_phase(item)
+        elif isinstance(item, ChapterItem):
+            need = self._place_chapter(item)
+        else:
+            raise TypeError(item)
+        if need is None:
+            self.waiting.done(item)
+            return
+        patience_s = settings.hold_s if need.short and isinstance(item, EventItem) else settings.structure_hold_s
+        crowded_out = self.waiting.put(item, need, item.received_ns + int(patience_s * SECOND))
+        if crowded_out is not None:
+            self.place(crowded_out)
+
+    def retry(self, obj: Object) -> None:
+        """An object has been seen: what waited for it?"""
+        for item in self.waiting.for_object(obj.uid):
+            self.place(item)
+        for item in self.waiting.for_object(_name_key(obj.kind, obj.namespace, obj.name)):
+            self.place(item)
+        self.progress(obj.kind, obj.resource_version)
+
+    def progress(self, kind: str, resource_version: int | None) -> None:
+        """A watch has come this far: what waited for that?"""
+        if self._catalog.advance(kind, resource_version):
+            for item in self.waiting.for_watch(kind, self._catalog.watermarks[kind]):
+                self.place(item)
+
+    def owner_missing(self, reference: ObjectReference) -> None:
+        """A lookup found nothing: the reference has to do."""
+        record = self._catalog.stand_in(reference, self._moment.now_ns)
+        for item in self.waiting.for_object(record.uid):
+            self.place(item)
+
+    # -- what each kind of item needs
+
+    def _place_event(self, item: EventItem) -> Need | None:
+        event, occ = item.event, item.occ
+        record = identity.find(self._catalog, event.involved, occ.at_ns)
+        if record is None:
+            if not item.forced:
+                return self._await_object(event.involved)
+            record = self._catalog.stand_in(event.involved, self._moment.now_ns)
+        chain, need = self._chain(record, forced=item.forced)
+        if need is not None:
+            return need
+        rule = self._rules.find(record.kind, event.reason, event.message)
+        named, missing = self._named(chain, rule, event, occ)
+        if not item.forced:
+            if _behind(record, event):
+                return ForObject(record.uid, short=True)
+            if named is None and missing:
+                return ForObject(missing)
+            need = self._await_watch(chain, event, named)
+            if need is not None:
+                return need
+        self._join(self._lifecycle_of(item, chain, rule, named), item, chain, rule)
+        return None
+
+    def _place_phase(self, item: PhaseItem) -> Need | None:
+        record = item.record
+        chain, need = self._chain(record, forced=item.forced)
+        if need is not None:
+            return need
+        phase = "termination" if item.death else ("run" if len(chain) > 1 and chain[1].kind == "Job" else "startup")
+        if phase in record.phases:
+            return None  # an event about it came first
+        decisive = placing.deciders(chain)
+        if not item.forced:
+            need = self._await_deciders(decisive, record, record.dying_rv if item.death else record.born_rv)
+            if need is not None:
+                return need
+            if _chapter_of(decisive, chain, record, death=item.death) is None:
+                return ForObject(record.uid)  # an event may say what this is about
+        self._phase(record, phase, chain, decisive, f"{record.uid}/{phase}")
+        return None
+
+    def _place_chapter(self, item: ChapterItem) -> Need | None:
+        chapter = item.chapter
+        chain, need = self._chain(chapter.origin, forced=item.forced)
+        if need is not None:
+            return need
+        for record in chain[1:]:  # a change of a higher object that is still open makes this one its consequence
+            above = record.chapters[-1] if record.chapters else None
+            if above is not None and above.at_ns <= chapter.at_ns and above.covers(chapter.at_ns):
+                chapter.inside = above.inside or above
+                return None
+        self._book.refresh(self._book.of_chapter(chapter, chain))
+        return None
+
+    # -- waiting
+
+    def _chain(self, record: Record, *, forced: bool) -> tuple[list[Record], Need | None]:
+        chain, missing = self._catalog.chain(record)
+        while missing is not None:
+            reference = _reference(missing, chain[-1].object.namespace)
+            if not forced:
+                return chain, self._await_object(reference)
+            self._catalog.stand_in(reference, self._moment.now_ns)
+            chain, missing = self._catalog.chain(record)
+        return chain, None
+
+    def _await_object(self, reference: ObjectReference) -> Need:
+        """Waits for an object that nobody has shown: its watch will, or a lookup."""
+        if reference.uid and reference.kind not in KINDS and reference.uid not in self._asked:
+            self._asked[reference.uid] = None
+            if len(self._asked) > self._moment.settings.max_tombstones:
+                self._asked.popitem(last=False)
+            self._moment.say(LookupOwner(reference))
+        if reference.uid and reference.kind != "Node":
+            return ForObject(reference.uid)
+        return ForObject(_name_key(reference.kind, reference.namespace, reference.name))
+
+    def _await_watch(self, chain: list[Record], event: Event, named: Record | None) -> Need | None:
+        """Waits for the watch that could still show a newer change, unless the place was decided before."""
+        record = chain[0]
+        if record.phases and record.kind == "Pod":
+            return None
+        if named is not None:
+            return self._await_deciders(placing.deciders(chain), named, named.born_rv)
+        return self._await_deciders(placing.deciders(chain), record, event.resource_version)
+
+    def _await_deciders(self, decisive: list[Record], record: Record, rv: int | None) -> Need | None:
+        if rv is None:
+            return None
+        for decider in decisive:
+            if (
+                decider is not record
+                and decider.gone_ns is None
+                and self._catalog.watermarks.get(decider.kind, rv) < rv
+            ):
+                return ForWatch(decider.kind, rv)
+        return None
+
+    # -- deciding
+
+    def _named(
+        self, chain: list[Record], rule: CompiledRule, event: Event, occ: Occurrence
+    ) -> tuple[Record | None, str]:
+        """The object that the message names, if it exists and ownership agrees; and the key under which it would come."""
+        name = rule.named(event.message) if rule.rule.names else ""
+        if not name:
+            return None, ""
+        kind, namespace = rule.rule.names, event.involved.namespace
+        named = self._catalog.named(kind, namespace, name)
+        owned = [r for r in named if r.owner is not None and r.owner.uid == chain[0].uid]
+        return placing.befallen(owned, occ, fate=rule.rule.fate), _name_key(kind, namespace, name)
+
+    def _lifecycle_of(
+        self, item: EventItem, chain: list[Record], rule: CompiledRule, named: Record | None
+    ) -> Lifecycle:
+        event, occ, record = item.event, item.occ, chain[0]
+        decisive = placing.deciders(chain)
+        key = f"{event.uid}/{occ.n}"
+        phase = rule.rule.phase
+        if record.kind == "Pod":
+            phase = placing.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
+            if phase in ("startup", "run") or (phase == "termination" and record.dying_ns is not None):
+                return self._phase(record, phase, chain, decisive, key)
+        if named is not None:
+            its_chain, _ = self._catalog.chain(named)
+            chapter = _chapter_of(placing.deciders(its_chain), its_chain, named, death=rule.rule.fate == "died")
+        else:
+            chapter = placing.at_moment(decisive, event, occ)
+        story = self._story(chapter, chain, decisive, occ.at_ns, key)
+        return self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
+
+    def _phase(self, record: Record, phase: str, chain: list[Record], decisive: list[Record], key: str) -> Lifecycle:
+        """The lifecycle of a Pod's birth or death: decided once."""
+        known = record.phases.get(phase)
+        if known is not None:
+            return known
+        death = phase == "termination"
+        at_ns = record.dying_ns if death and record.dying_ns is not None else record.born_ns
+        story = self._story(_chapter_of(decisive, chain, record, death=death), chain, decisive, at_ns, key)
+        lifecycle = self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
+        record.phases[phase] = lifecycle
+        return lifecycle
+
+    def _story(
+        self, chapter: Chapter | None, chain: list[Record], decisive: list[Record], at_ns: int, key: str
+    ) -> Story:
+        if chapter is not None:
+            story = self._book.of_chapter(chapter, chain)
+            if not story.forgotten:
+                return story
+        return self._book.episode(chain, decisive, at_ns, key)
+
+    # -- the event span
+
+    def _join(self, lifecycle: Lifecycle, item: EventItem, chain: list[Record], rule: CompiledRule) -> None:
+        """Makes the event span under its lifecycle span; sends it if its end is known."""
+        event, occ = item.event, item.occ
+        story = lifecycle.story
+        end_ns = occ.at_ns + telling.SHORTEST_NS
+        start_ns, end_ns = telling.fit(
+            lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=self._moment.skew_ns
+        )
+        warning = event.type == "Warning"
+        span = Span(
+            trace_id=story.trace_id,
+            span_id=ids.event_span_id(event.uid, occ.n),
+            parent_id=lifecycle.span_id,
+            name=attributes.event_name(chain[0].kind, event.reason),
+            service=attributes.event_service(event),
+            start_ns=start_ns,
+            end_ns=end_ns,
+            attributes=attributes.event_attributes(event, occ, chain, delta=item.delta),
+            error=(event.message or event.reason) if warning else "",
+        )
+        if warning and not rule.rule.harmless:
+            telling.first_failure(lifecycle, event.reason, event.message)
+        if not story.closed:
+            story.last_ns = lifecycle.last_ns = self._moment.now_ns
+            story.last_event_ns = max(story.last_event_ns, occ.at_ns)
+            story.serious = story.serious or warning or event.reason in SERIOUS
+        if not lifecycle.sent:
+            lifecycle.cover(start_ns, end_ns)
+        step = OpenStep(span, rule=rule, at_ns=occ.at_ns, field_path=event.involved.field_path)
+        known_end = _known_end(chain[0], step)
+        self._remember_step(chain[0], lifecycle, event, occ.at_ns)
+        if not rule.ends and not rule.any_step:
+            self._moment.say(SpanEnded(span))
+        elif known_end is not None or lifecycle.sent:
+            self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
+        else:
+            lifecycle.steps.append(step)
+
+    def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
+        """Ends the open steps that this one ends, and keeps it for steps that arrive after their end."""
+        field_path = event.involved.field_path
+        for step in [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]:
+            lifecycle.steps.remove(step)
+            self._end_step(lifecycle, step, at_ns)
+        record.steps.append((at_ns, event.reason, field_path))
+        if len(record.steps) > _MAX_STEPS:
+            del record.steps[0]
+
+    def _end_step(self, lifecycle: Lifecycle, step: OpenStep, end_ns: int) -> None:
+        if lifecycle.sent:
+            end_ns = min(end_ns, lifecycle.end_ns)
+        span = telling.finish_step(step, end_ns)
+        if not lifecycle.sent:
+            lifecycle.cover(span.start_ns, span.end_ns)
+        self._moment.say(SpanEnded(span))
+
+
+def _chapter_of(decisive: list[Record], chain: list[Record], record: Record, *, death: bool) -> Chapter | None:
+    return placing.of_death(decisive, chain, record) if death else placing.of_birth(decisive, record)
+
+
+def _behind(record: Record, event: Event) -> bool:
+    """True if the emitter had seen a newer version of the object than we have."""
+    held, seen = event.involved.resource_version, record.object.resource_version
+    return held is not None and seen is not None and held > seen and record.gone_ns is None
+
+
+def _known_end(record: Record, step: OpenStep) -> int | None:
+    ends = [at_ns for at_ns, reason, field_path in record.steps if step.ended_by(reason, field_path, at_ns)]
+    return min(ends, default=None)
+
+
+def _reference(owner: OwnerReference, namespace: str) -> ObjectReference:
+    return ObjectReference(
+        kind=owner.kind, namespace=namespace, name=owner.name, uid=owner.uid, api_version=owner.api_version
+    )
+
+
+def _name_key(kind: str, namespace: str, name: str) -> str:
+    return f"{kind}/{namespace}/{name}"

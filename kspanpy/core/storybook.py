@@ -1,0 +1,352 @@
+"""Opens, completes and closes stories, and forgets them an hour later.
+
+A story is *complete* when nothing more is expected of it: its object has settled (or a newer change took over) and no phase of
+a Pod in it is open. A complete story is closed when it has stayed so for the settle window and nothing has arrived for it
+lately; then its lifecycle spans are sent. Phases of Pods are sent as soon as they have been over for the settle window. What
+arrives later still finds its parent: a closed story is remembered for the life of an Event.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from kspanpy.core import health, placing, telling
+from kspanpy.core.catalog import Catalog, Record
+from kspanpy.core.model import SECOND, Link
+from kspanpy.core.moment import Moment
+from kspanpy.core.rules import OWNER_PHASES
+from kspanpy.core.steps import SpanEnded
+from kspanpy.core.stories import Chapter, Lifecycle, Story
+
+_SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
+
+
+class StoryBook:
+    """All stories, open and closed."""
+
+    def __init__(self, moment: Moment, catalog: Catalog) -> None:
+        self._moment = moment
+        self._teller = telling.Teller(catalog, service=moment.settings.service)
+        self._open: dict[bytes, Story] = {}
+        self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
+        self.closed_lifecycles = 0
+
+    @property
+    def open(self) -> int:
+        """How many stories are open."""
+        return len(self._open)
+
+    @property
+    def closed(self) -> int:
+        """How many closed stories are remembered."""
+        return len(self._closed)
+
+    # -- finding and opening
+
+    def of_chapter(self, chapter: Chapter, chain: list[Record]) -> Story:
+        """The story of a change; the next part of it if it has outlived the cap."""
+        known = chapter.story
+        if known is not None and not (known.closed and known.outcome == "capped" and chapter.ends_ns is None):
+            return known
+        root = chain[-1]
+        key = chapter.key if chapter.origin is root else f"{chapter.origin.uid}/{chapter.key}"
+        if known is not None:
+            chapter.part += 1
+            key = f"{key}/part {chapter.part}"
+        story = self._new(root, key, chapter.phase, origin=chapter.origin, chapter=chapter)
+        chapter.story = story
+        story.root.nominal_ns = chapter.nominal_ns if known is None else self._moment.now_ns
+        story.root.slack_ns = chapter.slack_ns if known is None else 0
+        if known is not None:
+            story.links.append(Link(*known.link, "continues"))
+        if root.episode is not None and not root.episode.closed:
+            root.episode.superseded = True
+            self.refresh(root.episode)
+        if chapter.origin is root and root.kind == "Pod":
+            root.phases[chapter.phase] = story.root
+            self.check_leaf(story.root)
+        return story
+
+    def episode(self, chain: list[Record], decisive: list[Record], at_ns: int, key: str) -> Story:
+        """The story of what happens to a root object while no change is open: the current one, or a new one."""
+        root = chain[-1]
+        story, previous = root.episode, None
+        if story is not None and not story.forgotten:
+            if story.closed:
+                if at_ns <= story.root.end_ns:
+                    return story
+                previous = story if story.outcome == "capped" else None
+            elif abs(at_ns - story.last_event_ns) <= self._moment.gap_ns:
+                return story
+            else:
+                self.close(story, self._good_end(story) if story.complete_ns is not None else "capped")
+        origin = decisive[0] if decisive else root
+        story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
+        story.last_event_ns = at_ns
+        if previous is not None:
+            story.links.append(Link(*previous.link, "continues"))
+        change = placing.newest(decisive, rv=None, at_ns=at_ns)
+        if change is not None and change.story is not None:
+            story.links.append(Link(*change.story.link, "follows change"))
+        root.episode = origin.episode = story
+        self.refresh(story)
+        return story
+
+    def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
+        """The lifecycle span of `chain[0]` in this story, with all that has to be above it."""
+        record = chain[0]
+        if record is story.root_record:
+            return story.root
+        known = story.lifecycles.get((record.uid, phase))
+        if known is not None:
+            return known
+        parent = story.root
+        if len(chain) > 1:
+            above = self._owner_phase(story, record, phase)
+            parent = self.lifecycle(story, chain[1:], self.phase_in(story, chain[1], above))
+        lifecycle = Lifecycle(story, record, phase=phase, parent=parent)
+        story.lifecycles[record.uid, phase] = lifecycle
+        parent.children.append(lifecycle)
+        if record.kind == "Pod":
+            self._open_leaf(lifecycle)
+        if story.closed:
+            self.closed_lifecycles += 1
+            self._moment.say(SpanEnded(self._teller.late(lifecycle)))
+        return lifecycle
+
+    @staticmethod
+    def phase_in(story: Story, record: Record, phase: str) -> str:
+        """The phase of an object in a story; empty: that of the story."""
+        if record is story.root_record:
+            return ""
+        if record.kind == "Pod":
+            return "" if story.chapter is None and phase == "incident" else phase
+        if record.kind in _SCALED:
+            if phase:
+                return phase
+            known = next((known for uid, known in story.lifecycles if uid == record.uid), None)
+            return known if known is not None else ("scale-up" if story.chapter is not None else "")
+        return "run" if record.kind == "Job" else ""
+
+    @staticmethod
+    def _owner_phase(story: Story, record: Record, phase: str) -> str:
+        shown = phase or "incident"
+        if shown == "incident":
+            if any(birth.story is story for birth in _births(record)):
+                return OWNER_PHASES["startup"]  # a Pod that this story made
+            if story.chapter is None:
+                return ""
+        return OWNER_PHASES.get(shown, "")
+
+    def _open_leaf(self, lifecycle: Lifecycle) -> None:
+        record = lifecycle.record
+        obj = record.object
+        if lifecycle.phase in ("startup", "run"):
+            lifecycle.nominal_ns, lifecycle.slack_ns = obj.created_ns, SECOND
+        elif lifecycle.phase == "termination":
+            if obj.deletion_ns is not None:
+                lifecycle.nominal_ns, lifecycle.slack_ns = obj.deletion_ns - obj.grace_s * SECOND, SECOND
+            else:
+                lifecycle.nominal_ns = record.dying_ns
+        record.phases[lifecycle.phase] = lifecycle
+        self.check_leaf(lifecycle)
+
+    def _new(self, root: Record, key: str, phase: str, *, origin: Record, chapter: Chapter | None) -> Story:
+        settings, now_ns = self._moment.settings, self._moment.now_ns
+        story = Story(
+            root, cluster_uid=settings.cluster_uid, key=key, phase=phase, origin=origin, chapter=chapter, now_ns=now_ns
+        )
+        self._open[story.trace_id] = story
+        self._moment.at(now_ns + self._moment.cap_ns, story)
+        if len(self._open) > settings.max_open_stories:
+            self.close(next(iter(self._open.values())), "capped")
+        return story
+
+    # -- completing
+
+    def news_of(self, record: Record) -> None:
+        """An object has changed: what does that mean for the stories that wait for it?"""
+        for lifecycle in record.phases.values():
+            self.check_leaf(lifecycle)
+        if record.chapters:
+            chapter = record.chapters[-1]
+            self._note_failure(chapter)
+            if chapter.story is not None:
+                self.refresh(chapter.story)
+            else:
+                self._refresh_chapter(chapter, complete=self._origin_settled(chapter))
+        if record.episode is not None:
+            self.refresh(record.episode)
+
+    def supersede(self, chapter: Chapter) -> None:
+        """A newer change of the same object has begun."""
+        chapter.superseded = True
+        chapter.cut_short = chapter.ends_ns is None
+        if chapter.story is not None:
+            self._note_failure(chapter)
+            self.refresh(chapter.story)
+
+    def refresh(self, story: Story) -> None:
+        """Sees whether a story is complete by now, or no longer."""
+        if story.closed:
+            return
+        if story.chapter is not None:
+            complete = not story.open_leaves and self._origin_settled(story.chapter)
+            self._refresh_chapter(story.chapter, complete=complete)
+        else:
+            origin = story.origin
+            healthy = story.superseded or origin.gone_ns is not None or health.settled(origin.object)
+            complete = healthy and not story.open_leaves
+        if not complete:
+            story.complete_ns = None
+        elif story.complete_ns is None:
+            story.complete_ns = self._moment.now_ns
+            self._moment.at(self._due(story), story)
+
+    def _refresh_chapter(self, chapter: Chapter, *, complete: bool) -> None:
+        now_ns = self._moment.now_ns
+        if not complete:
+            if chapter.ends_ns is not None and now_ns <= chapter.ends_ns:
+                chapter.ends_ns = None
+        elif chapter.ends_ns is None:
+            chapter.ends_ns = now_ns + self._moment.settle_ns
+
+    @staticmethod
+    def _origin_settled(chapter: Chapter) -> bool:
+        origin = chapter.origin
+        if chapter.is_deletion:
+            return origin.gone_ns is not None
+        return chapter.superseded or origin.gone_ns is not None or health.settled(origin.object)
+
+    def _note_failure(self, chapter: Chapter) -> None:
+        if chapter.failure is None and chapter.covers(self._moment.now_ns):
+            chapter.failure = health.failure(chapter.origin.object)
+
+    def check_leaf(self, leaf: Lifecycle) -> None:
+        """Sees whether a phase of a Pod is over by now, or no longer."""
+        story = leaf.story
+        if story.closed or leaf.sent:
+            return
+        key = leaf.record.uid, leaf.phase
+        if not _over(leaf):
+            story.open_leaves[key] = leaf
+            leaf.finished_ns = None
+        elif leaf.finished_ns is None:
+            leaf.finished_ns = self._moment.now_ns
+            story.open_leaves.pop(key, None)
+            if leaf is not story.root:
+                self._moment.at(self._moment.now_ns + self._moment.settle_ns, leaf)
+        self.refresh(story)
+
+    # -- closing
+
+    def due(self, what: Story | Lifecycle) -> None:
+        """The time has come to look at a story or a leaf."""
+        if isinstance(what, Story):
+            self._story_due(what)
+        else:
+            self._leaf_due(what)
+
+    def _story_due(self, story: Story) -> None:
+        now_ns = self._moment.now_ns
+        if story.closed:
+            return
+        if now_ns >= story.opened_ns + self._moment.cap_ns:
+            self.close(story, "capped")
+        elif story.complete_ns is not None:
+            due_ns = self._due(story)
+            if due_ns <= now_ns:
+                self.close(story, self._good_end(story))
+            else:
+                self._moment.at(due_ns, story)
+
+    def _due(self, story: Story) -> int:
+        """When a complete story may be closed, if nothing comes in between."""
+        moment = self._moment
+        if story.chapter is None:
+            return story.last_ns + (moment.linger_ns if story.superseded else moment.quiet_ns)
+        window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
+        since_ns = moment.now_ns if story.complete_ns is None else story.complete_ns
+        return max(since_ns + window_ns, story.last_ns + moment.linger_ns)
+
+    def _leaf_due(self, leaf: Lifecycle) -> None:
+        if leaf.sent or leaf.story.closed or leaf.finished_ns is None:
+            return
+        due_ns = max(leaf.finished_ns + self._moment.settle_ns, leaf.last_ns + self._moment.linger_ns)
+        if due_ns > self._moment.now_ns:
+            self._moment.at(due_ns, leaf)
+            return
+        telling.judge_leaf(leaf)
+        self._moment.emit(self._teller.leaf(leaf))
+
+    @staticmethod
+    def _good_end(story: Story) -> str:
+        chapter = story.chapter
+        if chapter is None:
+            return "superseded" if story.superseded else "healed"
+        if chapter.is_deletion:
+            return "deleted"
+        if chapter.superseded:
+            return "superseded" if chapter.cut_short else "settled"
+        return "deleted" if chapter.origin.gone_ns is not None else "settled"
+
+    def close(self, story: Story, outcome: str) -> None:
+        """Sends what has not been sent of a story."""
+        if story.chapter is None and not story.serious:
+            story.phase = "activity"
+        story.outcome = outcome
+        telling.judge(story)
+        self._moment.emit(self._teller.story(story))
+        story.closed = True
+        story.open_leaves.clear()
+        del self._open[story.trace_id]
+        self._closed[story.trace_id] = (self._moment.now_ns, story)
+        self.closed_lifecycles += len(story.lifecycles)
+
+    def close_all(self) -> None:
+        """Nothing more will come."""
+        for story in list(self._open.values()):
+            self.close(story, self._good_end(story) if story.complete_ns is not None else "unfinished")
+
+    def forget(self) -> None:
+        """Lets go of closed stories that no Event can belong to any more, and of the oldest where there are too many."""
+        horizon = self._moment.now_ns - self._moment.memory_ns
+        while self._closed:
+            closed_ns, story = next(iter(self._closed.values()))
+            if closed_ns > horizon and self.closed_lifecycles <= self._moment.settings.max_closed_lifecycles:
+                return
+            del self._closed[story.trace_id]
+            self.closed_lifecycles -= len(story.lifecycles)
+            _let_go(story)
+
+
+def _let_go(story: Story) -> None:
+    story.forgotten = True
+    for lifecycle in story.lifecycles.values():
+        phases = lifecycle.record.phases
+        if phases.get(lifecycle.phase) is lifecycle:
+            del phases[lifecycle.phase]
+    for record in (story.root_record, story.origin):
+        if record.episode is story:
+            record.episode = None
+
+
+def _over(leaf: Lifecycle) -> bool:
+    """True when nothing more of this phase of a Pod is to come."""
+    record = leaf.record
+    phase = leaf.shown_phase
+    if record.gone_ns is not None:
+        return True
+    if phase == "termination":
+        return False
+    if record.dying_ns is not None or health.ended(record.object):
+        return True
+    if phase == "run":
+        return False
+    if phase == "startup":
+        return record.ready_ns is not None
+    return health.ready(record.object)
+
+
+def _births(record: Record) -> list[Lifecycle]:
+    return [record.phases[phase] for phase in ("startup", "run") if phase in record.phases]
