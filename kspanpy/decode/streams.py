@@ -52,9 +52,10 @@ def list_page(body: Bytes, *, kind: str = "", api_version: str = "") -> ListPage
     page = parse(body, wire.List, limit=MAX_PAGE_BYTES)
     if isinstance(page, Malformed):
         return page
-    if page.kind == "Status" or not (page.items is not None or page.metadata is not None):
-        return malformed(MalformedReason.NOT_A_LIST, page.kind or "")
     list_kind = page.kind or ""
+    # Go leaves out the items of an empty list or writes null, so a list is also what is called one.
+    if page.items is None and (page.metadata is None or not list_kind.endswith("List")):
+        return malformed(MalformedReason.NOT_A_LIST, list_kind)
     if not kind and list_kind.endswith("List"):
         kind, api_version = list_kind.removesuffix("List"), api_version or page.api_version or ""
     raws = page.items or []
