@@ -87,6 +87,7 @@ def test_a_burst_is_delivered_whole_and_to_the_right_story(
     figures = json.loads(load.stdout)
     say(f"load: {figures['events']} events in {figures['seconds']['events']} s, highest {figures['events_per_second']}")
     wait_for("the last stories", lambda: _idle(kspanpy), patience=120, pause=2)
+    metrics = kspanpy.metrics()
     cpu, peak = kspanpy.cost()
     seconds, requests = time.monotonic() - began, len(cluster.requests()) - before
     code, _ = kspanpy.stop()
@@ -104,6 +105,7 @@ def test_a_burst_is_delivered_whole_and_to_the_right_story(
         if key in where and _root(where[key]) != ("Deployment", seen.root(event))
     )
     say(f"kspanpy: {cpu:.1f} s of CPU in {seconds:.0f} s, peak {peak:.0f} MiB, {requests} API requests")
+    assert _lost(metrics) == {}
     assert wrong == {}
     assert missing == set(), Counter(seen.events[key]["reason"] for key in missing)
 
@@ -114,14 +116,16 @@ def _root(trace: Trace) -> tuple[str, str]:
     return str(trace.root.attributes.get("k8s.object.kind")), trace.root.about
 
 
-def _idle(kspanpy: Kspanpy, last: dict[int, tuple[float, float]] = {}) -> bool:  # noqa: B006 - one per process
-    """Whether its count of delivered spans has not moved for 15 s (the settle window is 10 s)."""
-    total = sum(v for k, v in kspanpy.metrics().items() if k.startswith("kspanpy_") and "delivered" in k)
-    seen, since = last.get(kspanpy.process.pid, (-1.0, 0.0))
-    if total != seen:
-        last[kspanpy.process.pid] = (total, time.monotonic())
-        return False
-    return time.monotonic() - since > 15
+def _idle(kspanpy: Kspanpy) -> bool:
+    """Whether every story has been told and every span has been accepted."""
+    metrics = kspanpy.metrics()
+    return not any(metrics[f"kspanpy_{name}"] for name in ("stories_open", "events_pending", "spans_queued"))
+
+
+def _lost(metrics: dict[str, float]) -> dict[str, float]:
+    """The counters of losses that are not zero. A step of an Event that was seen before is none."""
+    losses = ("kspanpy_spans_dropped_total", "kspanpy_events_discarded_total", "kspanpy_loop_errors_total")
+    return {k: v for k, v in metrics.items() if v and k.startswith(losses) and 'reason="duplicate"' not in k}
 
 
 def _settled(jaeger: Jaeger) -> dict[str, Trace]:
