@@ -26,7 +26,7 @@ _AFTER_DEFECT_S: Final = 5.0
 
 
 class Reflector:
-    """One watched collection. `receive` gets changes and progress, `settled` is called once: listed, or known to be out of reach."""
+    """One watched collection. `receive` gets `wanted` changes and progress, `settled` is called once: listed, or known to be out of reach."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Reflector:
         settings: WatchSettings,
         clock: Clock,
         random: Callable[[], float],
+        wanted: Callable[[Target, Change], bool],
         receive: Callable[[Target, Change | Progress], None],
         settled: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
@@ -46,7 +47,8 @@ class Reflector:
         self._client = client
         self._settings = settings
         self._clock = clock
-        self._receive, self._settled, self._malformed, self._gate = receive, settled, malformed, gate
+        self._wanted, self._receive, self._settled, self._malformed = wanted, receive, settled, malformed
+        self._gate = gate
         self._protocol = ListWatch(target.resource, settings=settings, random=random)
         self._path = target.resource.path(target.namespace)
         self._is_settled = False
@@ -196,7 +198,10 @@ class Reflector:
                 case Degraded():
                     _log.warning("%s; goes on without", missing(outcome, self.target))
                     self._settle()
+                case Change() if not self._wanted(self.target, outcome):
+                    self.counters.filtered += 1
                 case _:
+                    self.counters.changes += isinstance(outcome, Change)
                     self._guarded(functools.partial(self._receive, self.target, outcome))
                     if isinstance(outcome, Progress) and outcome.end_of_list:
                         self._settle()

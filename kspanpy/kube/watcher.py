@@ -64,6 +64,7 @@ class Watcher:
                 settings=settings,
                 clock=self._clock,
                 random=random,
+                wanted=self._wanted,
                 receive=self._receive,
                 settled=self._settled,
                 malformed=self._malformed,
@@ -110,11 +111,13 @@ class Watcher:
             found.setdefault(reflector.target.resource.kind, Counters()).add(reflector.counters)
         return found
 
+    def _wanted(self, target: Target, change: Change) -> bool:
+        return wanted(change.object, target, exclude=self._exclude)
+
     def _receive(self, target: Target, outcome: Change | Progress) -> None:
         kind, now = target.resource.kind, self._clock.wall_ns()
         if isinstance(outcome, Change):
-            if wanted(outcome.object, target, exclude=self._exclude):
-                self._deliver(Delivery(now, kind, change=outcome))
+            self._deliver(Delivery(now, kind, change=outcome))
             return
         if outcome.resource_version is None:
             return
@@ -153,7 +156,7 @@ class Watcher:
             query = (
                 {"limit": "1"}
                 if verb == "list"
-                else {"watch": "true", "resourceVersion": version, "timeoutSeconds": "5"}
+                else {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1"}
             )
             try:
                 with self._client.stream(path, query=query, timeout_s=self._settings.list_timeout_s) as stream:
