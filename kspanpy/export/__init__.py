@@ -1,0 +1,34 @@
+"""Where spans go: OTLP by gRPC or HTTP, the span file, the console.
+
+    settings, variables     the standard OTEL_* variables -> OtlpSettings
+    checked                 the last gate: one bad span costs itself
+    encode, otlp_json       spans -> protobuf bytes, JSON lines
+    queue, delivery, retry  sans-IO: what waits, what is sent next, what an answer means
+    otlp_grpc, otlp_http    single attempts that send ready bytes
+    pipeline                the thread that carries it all out; file, console: the other sinks
+
+Importing this package imports neither gRPC nor requests nor protobuf: `kspanpy --help` is quick.
+"""
+
+from kspanpy.export.console import ConsoleSink
+from kspanpy.export.file import SpanFile
+from kspanpy.export.otlp import otlp_pipeline, otlp_sender
+from kspanpy.export.queue import QueueLimits
+from kspanpy.export.resource import cluster_attributes
+from kspanpy.export.settings import OtlpSettings, otlp_settings
+from kspanpy.export.sink import AttemptResult, DropReason, ExportStats, SpanSink
+
+__all__ = [
+    "AttemptResult",
+    "ConsoleSink",
+    "DropReason",
+    "ExportStats",
+    "OtlpSettings",
+    "QueueLimits",
+    "SpanFile",
+    "SpanSink",
+    "cluster_attributes",
+    "otlp_pipeline",
+    "otlp_sender",
+    "otlp_settings",
+]

@@ -1,0 +1,42 @@
+"""Puts the OTLP output together. Imports gRPC or requests only when it is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from kspanpy.export.settings import OtlpSettings
+from kspanpy.export.tls import TlsFiles
+
+if TYPE_CHECKING:
+    from kspanpy.export.pipeline import OtlpPipeline, Sender
+    from kspanpy.export.queue import QueueLimits
+
+
+def otlp_sender(settings: OtlpSettings) -> Sender:
+    """What sends by the protocol of the settings; a `UsageError` if a TLS file can not be read."""
+    TlsFiles(settings).check()
+    if settings.protocol == "grpc":
+        from kspanpy.export.otlp_grpc import GrpcSender  # noqa: PLC0415 - 0.4 s to import
+
+        return GrpcSender(settings)
+    from kspanpy.export.otlp_http import HttpSender  # noqa: PLC0415
+
+    return HttpSender(settings)
+
+
+def otlp_pipeline(
+    settings: OtlpSettings,
+    resource_attributes: Mapping[str, str] | None = None,
+    *,
+    limits: QueueLimits | None = None,
+    on_acknowledged: Callable[[Sequence[bytes]], None] | None = None,
+) -> OtlpPipeline:
+    """A running OTLP output. `resource_attributes`: of `cluster_attributes`; without them, those of the settings alone."""
+    from kspanpy.export.encode import Encoder  # noqa: PLC0415
+    from kspanpy.export.pipeline import OtlpPipeline  # noqa: PLC0415
+
+    attributes = settings.resource_attributes if resource_attributes is None else resource_attributes
+    return OtlpPipeline(
+        otlp_sender(settings), Encoder(attributes), settings, limits=limits, on_acknowledged=on_acknowledged
+    )

@@ -1,0 +1,214 @@
+"""The OTLP output: encodes and queues on the caller's thread, sends on its own.
+
+`offer` never waits for the network and never raises, so a slow or absent receiver can not stop the watch. The thread only
+carries out what `Delivery` says, one attempt at a time; everything it can lose is counted in the queue.
+
+Shutdown: `drain(deadline)` sends what there is and keeps its deadline exactly, whatever an attempt under way does; then
+`close()` counts what is left as dropped(shutdown). A request that is under way at `close` may still arrive: it is counted as
+lost, which errs on the safe side.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from kspanpy.core.model import Span
+from kspanpy.export.checked import checked
+from kspanpy.export.delivery import SECOND, Delivery, Send
+from kspanpy.export.encode import Encoder
+from kspanpy.export.queue import EncodedSpan, QueueLimits, SpanQueue
+from kspanpy.export.retry import Accepted, Backoff, Outcome, Permanent, Transient
+from kspanpy.export.settings import OtlpSettings
+from kspanpy.export.sink import DropReason, ExportStats
+
+CLOSE_S: Final = 1.0
+"""How long `close` waits for the thread; an HTTP request under way can not be interrupted."""
+
+_REPORT_EVERY_NS: Final = 60 * SECOND
+
+_log = logging.getLogger(__name__)
+
+
+class Sender(Protocol):
+    """One attempt to send ready bytes. Never raises."""
+
+    def send(self, payload: bytes, *, timeout_s: float) -> Outcome:
+        """Send once and say what came of it, within the time."""
+
+    def close(self) -> None:
+        """Free the connection; interrupts a `send` under way where that is possible."""
+
+
+class OtlpPipeline:
+    """See the module. Safe for threads."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        encoder: Encoder,
+        settings: OtlpSettings,
+        *,
+        limits: QueueLimits | None = None,
+        backoff: Backoff | None = None,
+        on_acknowledged: Callable[[Sequence[bytes]], None] | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+        wall_clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`on_acknowledged` gets trace id + span id of each span that arrived, on the sending thread."""
+        self._sender = sender
+        self._encoder = encoder
+        self._settings = settings
+        self._queue = SpanQueue(limits or QueueLimits())
+        self._delivery = Delivery(self._queue, encoder.assemble, backoff=backoff)
+        self._on_acknowledged = on_acknowledged
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._changed = threading.Condition()
+        self._drain_until_ns: int | None = None
+        self._is_closed = False
+        self._repaired = 0
+        self._last_success_ns = 0
+        self._last_error = ""
+        self._reported_ns: int | None = None
+        self._thread = threading.Thread(target=self._run, name="kspanpy-export", daemon=True)
+        self._thread.start()
+
+    def offer(self, spans: Sequence[Span]) -> None:
+        """Encode and queue."""
+        ready: list[EncodedSpan | DropReason] = []
+        repaired = 0
+        for span in spans:
+            good = checked(span)
+            if isinstance(good, DropReason):
+                ready.append(good)
+            else:
+                ready.append(self._encoder.encode_checked(good))
+                repaired += good.repaired
+        with self._changed:
+            now = self._clock()
+            self._repaired += repaired
+            due_before = self._queue.due_ns()
+            for item in ready:
+                if isinstance(item, DropReason):
+                    self._queue.refuse(item)
+                elif self._is_closed:
+                    self._queue.refuse(DropReason.SHUTDOWN)
+                else:
+                    self._queue.put(item, now)
+            if self._queue.due_ns() != due_before:
+                self._changed.notify_all()
+
+    def drain(self, deadline_s: float) -> bool:
+        """Send everything now; True when nothing is queued or in flight any more."""
+        until = self._clock() + int(max(deadline_s, 0.0) * SECOND)
+        with self._changed:
+            self._drain_until_ns = until
+            self._delivery.hurry()
+            self._changed.notify_all()
+            while self._queue.pending and not self._is_closed:
+                remaining = until - self._clock()
+                if remaining <= 0:
+                    break
+                self._changed.wait(remaining / SECOND)
+            self._drain_until_ns = None
+            return not self._queue.pending
+
+    def close(self) -> None:
+        """Stop; what is pending is lost and counted."""
+        with self._changed:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._changed.notify_all()
+        self._sender.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(CLOSE_S)
+        with self._changed:
+            lost = self._delivery.abandon(DropReason.SHUTDOWN) + self._queue.clear(DropReason.SHUTDOWN)
+            self._changed.notify_all()
+        if lost:
+            _log.error("stopped with %d spans not sent; last error: %s", lost, self._last_error or "none")
+
+    def stats(self) -> ExportStats:
+        """One consistent reading."""
+        with self._changed:
+            queue = self._queue
+            return ExportStats(
+                emitted=queue.emitted,
+                acknowledged=queue.acknowledged,
+                dropped=dict(queue.dropped),
+                queued=queue.queued,
+                queued_bytes=queue.queued_bytes,
+                in_flight=queue.in_flight,
+                capacity=queue.limits.spans,
+                capacity_bytes=queue.limits.bytes,
+                repaired=self._repaired,
+                attempts=dict(self._delivery.attempts),
+                last_success_ns=self._last_success_ns,
+                last_error=self._last_error,
+            )
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._is_closed:
+                    return
+                now = self._clock()
+                action = self._delivery.next(now, flush=self._drain_until_ns is not None)
+                if not isinstance(action, Send):
+                    until = action.until_ns
+                    self._changed.wait(None if until is None else max(until - now, 0) / SECOND)
+                    continue
+                timeout_s = self._settings.timeout_s
+                if self._drain_until_ns is not None:
+                    timeout_s = min(timeout_s, max(self._drain_until_ns - now, SECOND // 20) / SECOND)
+            outcome = self._attempt(action.payload, timeout_s)
+            with self._changed:
+                if self._is_closed and not isinstance(outcome, Accepted):
+                    return
+                arrived = self._delivery.resolve(outcome, self._clock(), hurry=self._drain_until_ns is not None)
+                report = self._note(outcome)
+                self._changed.notify_all()
+            # Outside of the lock: whoever takes these may be slow, and `offer` must not wait for it.
+            if report is not None:
+                _log.log(*report)
+            if arrived and self._on_acknowledged is not None:
+                try:
+                    self._on_acknowledged([span.key for span in arrived])
+                except Exception as error:  # noqa: BLE001 - the hook's failure is not the export's
+                    _log.error("the acknowledgement of %d spans was not taken: %s", len(arrived), type(error).__name__)
+
+    def _attempt(self, payload: bytes, timeout_s: float) -> Outcome:
+        try:
+            return self._sender.send(payload, timeout_s=timeout_s)
+        except Exception as error:  # noqa: BLE001 - a sender that raises is a defect; spans do not pay for it
+            return Transient(f"the sender failed: {type(error).__name__}")
+
+    def _note(self, outcome: Outcome) -> tuple[int, str] | None:
+        """Remember what came of an attempt; what to log of it: changes, and once a minute what still goes wrong."""
+        pending, where = self._queue.pending, self._settings.shown_endpoint
+        if isinstance(outcome, Accepted):
+            self._last_success_ns = self._wall_clock()
+        if isinstance(outcome, Accepted) and not outcome.rejected:
+            self._last_error = ""
+            if self._reported_ns is None:
+                return None
+            self._reported_ns = None
+            return logging.INFO, f"{where}: spans arrive again; {pending} are pending"
+        if isinstance(outcome, Accepted):
+            reason, what = outcome.message, f"it did not keep {outcome.rejected} spans"
+        elif isinstance(outcome, Permanent):
+            reason, what = outcome.reason, "it refused spans for good"
+        else:
+            reason, what = outcome.reason, "spans do not arrive, will try again"
+        self._last_error = self._settings.redact(reason)
+        now = self._clock()
+        if self._reported_ns is not None and now - self._reported_ns < _REPORT_EVERY_NS:
+            return None
+        self._reported_ns = now
+        dropped = sum(self._queue.dropped.values())
+        return logging.WARNING, f"{where}: {what}: {self._last_error} ({pending} pending, {dropped} dropped so far)"
