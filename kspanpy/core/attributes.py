@@ -72,7 +72,7 @@ def lifecycle_attributes(lifecycle: Lifecycle, chain: Sequence[Record]) -> dict[
     obj = lifecycle.record.object
     attributes = _object_attributes(chain)
     attributes["kspanpy.phase"] = lifecycle.shown_phase
-    if obj.generation:
+    if obj.generation and lifecycle.record.rule.workload:  # a Pod's only counts its deletion
         attributes["k8s.object.generation"] = obj.generation
     if obj.node_name and obj.kind == "Pod":
         attributes["k8s.node.name"] = obj.node_name

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _NOT_CAUSAL = frozenset({"Node"})
 
 
+_FRESH_NS = 30 * SECOND  # where no list says what is new: an object seen so soon after its creation
+
+
 class Record:
     """What is remembered of one object: its newest version and the moments that decide its place.
 
@@ -56,7 +59,7 @@ class Record:
         self.owner = causal_owner(obj)
         self.born_ns = instant(obj.created_ns, received_ns)
         self.first_rv = obj.resource_version
-        self.fresh = obj.created_ns is None or received_ns - obj.created_ns < 10 * SECOND
+        self.fresh = obj.created_ns is None or received_ns - obj.created_ns < _FRESH_NS
         self.ready_ns: int | None = None
         self.dying_rv: int | None = None
         self.dying_ns: int | None = None
@@ -105,6 +108,12 @@ def causal_owner(obj: Object) -> OwnerReference | None:
     return None if owner.kind in _NOT_CAUSAL or not owner.uid else owner
 
 
+def _may_own(owner: Object, record: Record) -> bool:
+    """False for a reference that lies: an owner is what it is called, in the same namespace or in none."""
+    kind = "" if record.owner is None else record.owner.kind
+    return owner.kind == kind and owner.namespace in ("", record.object.namespace)
+
+
 def group_of(api_version: str) -> str:
     """apps/v1 -> apps, v1 -> ''."""
     return api_version.rpartition("/")[0]
@@ -119,6 +128,7 @@ class Catalog:
         self._names: dict[tuple[str, str, str], list[str]] = {}
         self._dead: OrderedDict[str, int] = OrderedDict()  # uid -> when it was seen to be gone
         self.synced: set[str] = set()  # kinds whose list is complete: what is added now has just been created
+        self.missing: set[str] = set()  # kinds that nobody can show
         self.watermarks: dict[str, int] = {}  # kind -> newest resourceVersion its watch has shown
 
     def __len__(self) -> int:
@@ -182,8 +192,8 @@ class Catalog:
             owner = self._records.get(record.owner.uid)
             if owner is None:
                 return chain, record.owner
-            if owner in chain:
-                break  # a cycle: tenants may write anything into ownerReferences
+            if owner in chain or not _may_own(owner.object, record):
+                break  # tenants may write anything into ownerReferences
             chain.append(owner)
             record = owner
         return chain, None

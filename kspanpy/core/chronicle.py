@@ -54,6 +54,8 @@ class Chronicle:
             if not dying:
                 self._dies(record)
             self._book.news_of(record)
+            if record.chapters:
+                self._placer.retry_kind(record.kind)
         self._placer.retry(obj)
 
     def _introduce(self, record: Record) -> Record:
@@ -101,7 +103,10 @@ class Chronicle:
 
     def _dies(self, record: Record) -> None:
         now_ns = self._moment.now_ns
-        if record.rule.deleted and not self._follows(record):
+        owned = (
+            record.owner is not None and record.owner.kind in KINDS
+        )  # then it goes because its owner does, or wants it to
+        if record.rule.deleted and not owned:
             at_ns = now_ns if record.dying_ns is None else record.dying_ns
             self._open(
                 Chapter(record, phase=record.rule.deleted, change=changes.DELETED, rv=record.dying_rv, at_ns=at_ns)

@@ -31,6 +31,7 @@ from kspanpy.core.steps import (
     ObjectSeen,
     Output,
     OwnerMissing,
+    WatchMissing,
     WatchProgress,
 )
 from kspanpy.core.storybook import StoryBook
@@ -75,7 +76,10 @@ class Linker:
             self._chronicle.gone(fact.object)
         elif isinstance(fact, WatchProgress):
             self._catalog.synced.add(fact.kind)
+            self._catalog.missing.discard(fact.kind)
             self._placer.progress(fact.kind, fact.resource_version)
+        elif isinstance(fact, WatchMissing):
+            self._catalog.missing.add(fact.kind)
         elif isinstance(fact, OwnerMissing):
             self._placer.owner_missing(fact.reference)
         return out

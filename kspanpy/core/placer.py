@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 from kspanpy.core import attributes, identity, ids, placing, telling
 from kspanpy.core.catalog import Catalog, Record
-from kspanpy.core.model import SECOND, Event, Object, ObjectReference, OwnerReference, Span
+from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.moment import Moment
 from kspanpy.core.rules import KINDS, SERIOUS, CompiledRule, RuleTable
 from kspanpy.core.steps import LookupOwner, SpanEnded
@@ -36,7 +36,6 @@ class Placer:
 
     def place(self, item: Item) -> None:
         """Places it, or lets it wait; in a crowd the one that has waited longest is placed as well as can be."""
-        settings = self._moment.settings
         if isinstance(item, EventItem):
             need = self._place_event(item)
         elif isinstance(item, PhaseItem):
@@ -48,8 +47,7 @@ class Placer:
         if need is None:
             self.waiting.done(item)
             return
-        patience_s = settings.hold_s if need.short and isinstance(item, EventItem) else settings.structure_hold_s
-        crowded_out = self.waiting.put(item, need, item.received_ns + int(patience_s * SECOND))
+        crowded_out = self.waiting.put(item, need)
         if crowded_out is not None:
             self.place(crowded_out)
 
@@ -60,6 +58,11 @@ class Placer:
         for item in self.waiting.for_object(_name_key(obj.kind, obj.namespace, obj.name)):
             self.place(item)
         self.progress(obj.kind, obj.resource_version)
+
+    def retry_kind(self, kind: str) -> None:
+        """An object of this kind is gone: its watch will say no more about it."""
+        for item in self.waiting.for_kind(kind):
+            self.place(item)
 
     def progress(self, kind: str, resource_version: int | None) -> None:
         """A watch has come this far: what waited for that?"""
@@ -87,15 +90,18 @@ class Placer:
             return need
         rule = self._rules.find(record.kind, event.reason, event.message)
         named, missing = self._named(chain, rule, event, occ)
+        phase = rule.rule.phase
+        if record.kind == "Pod":
+            phase = placing.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
         if not item.forced:
-            if _behind(record, event):
-                return ForObject(record.uid, short=True)
-            if named is None and missing:
-                return ForObject(missing)
-            need = self._await_watch(chain, event, named)
+            need = self._behind(record, event)
+            if need is None and named is None and missing:
+                need = ForObject(missing, self._patience(rule.rule.names))
+            if need is None:
+                need = self._await_chapter(chain, event, phase, named)
             if need is not None:
                 return need
-        self._join(self._lifecycle_of(item, chain, rule, named), item, chain, rule)
+        self._join(self._lifecycle_of(item, chain, phase, rule, named), item, chain, rule)
         return None
 
     def _place_phase(self, item: PhaseItem) -> Need | None:
@@ -108,11 +114,12 @@ class Placer:
             return None  # an event about it came first
         decisive = placing.deciders(chain)
         if not item.forced:
-            need = self._await_deciders(decisive, record, record.dying_rv if item.death else record.born_rv)
+            rv = record.dying_rv if item.death else record.born_rv
+            need = self._await_deciders(decisive, record, rv)
             if need is not None:
                 return need
-            if _chapter_of(decisive, chain, record, death=item.death) is None:
-                return ForObject(record.uid)  # an event may say what this is about
+            if _chapter_of(decisive, chain, record, death=item.death) is None:  # an event may say what this is about
+                return ForObject(record.uid, self._moment.settings.structure_hold_s)
         self._phase(record, phase, chain, decisive, f"{record.uid}/{phase}")
         return None
 
@@ -148,20 +155,45 @@ class Placer:
             if len(self._asked) > self._moment.settings.max_tombstones:
                 self._asked.popitem(last=False)
             self._moment.say(LookupOwner(reference))
+        patience_s = self._patience(reference.kind)
         if reference.uid and reference.kind != "Node":
-            return ForObject(reference.uid)
-        return ForObject(_name_key(reference.kind, reference.namespace, reference.name))
+            return ForObject(reference.uid, patience_s)
+        return ForObject(_name_key(reference.kind, reference.namespace, reference.name), patience_s)
 
-    def _await_watch(self, chain: list[Record], event: Event, named: Record | None) -> Need | None:
-        """Waits for the watch that could still show a newer change, unless the place was decided before."""
-        record = chain[0]
-        if record.phases and record.kind == "Pod":
+    def _patience(self, kind: str) -> float:
+        """How long to wait for an object of a kind that has not been shown."""
+        settings = self._moment.settings
+        if kind in self._catalog.missing:
+            return 0.0
+        return settings.sure_hold_s if kind in KINDS and kind not in self._catalog.synced else settings.structure_hold_s
+
+    def _behind(self, record: Record, event: Event) -> Need | None:
+        """Waits for the version of the object that the emitter had seen: it must come."""
+        held, seen = event.involved.resource_version, record.object.resource_version
+        if held is None or seen is None or held <= seen or record.gone_ns is not None:
             return None
-        if named is not None:
-            return self._await_deciders(placing.deciders(chain), named, named.born_rv)
-        return self._await_deciders(placing.deciders(chain), record, event.resource_version)
+        return ForObject(record.uid, self._moment.settings.sure_hold_s)
 
-    def _await_deciders(self, decisive: list[Record], record: Record, rv: int | None) -> Need | None:
+    def _await_chapter(self, chain: list[Record], event: Event, phase: str, named: Record | None) -> Need | None:
+        """Waits for what could still show that the event belongs to another change, unless that was decided before."""
+        record = chain[0]
+        decisive = placing.deciders(chain)
+        if named is not None:
+            rv = named.born_rv if named.dying_rv is None else max(named.dying_rv, named.born_rv or 0)
+            return self._await_deciders(decisive, named, rv)
+        if record.kind == "Pod" and phase != "incident":
+            if phase in record.phases:
+                return None
+            if phase == "termination":
+                if record.dying_ns is None:
+                    return ForObject(record.uid, self._patience("Pod"))
+                return self._await_deciders(decisive, record, record.dying_rv)
+            return self._await_deciders(decisive, record, record.born_rv)
+        return self._await_deciders(decisive, record, event.resource_version, sure=False)
+
+    def _await_deciders(
+        self, decisive: list[Record], record: Record, rv: int | None, *, sure: bool = True
+    ) -> Need | None:
         if rv is None:
             return None
         for decider in decisive:
@@ -170,7 +202,8 @@ class Placer:
                 and decider.gone_ns is None
                 and self._catalog.watermarks.get(decider.kind, rv) < rv
             ):
-                return ForWatch(decider.kind, rv)
+                patience_s = self._patience(decider.kind) if sure else self._moment.settings.hold_s
+                return ForWatch(decider.kind, rv, patience_s)
         return None
 
     # -- deciding
@@ -188,16 +221,14 @@ class Placer:
         return placing.befallen(owned, occ, fate=rule.rule.fate), _name_key(kind, namespace, name)
 
     def _lifecycle_of(
-        self, item: EventItem, chain: list[Record], rule: CompiledRule, named: Record | None
+        self, item: EventItem, chain: list[Record], phase: str, rule: CompiledRule, named: Record | None
     ) -> Lifecycle:
         event, occ, record = item.event, item.occ, chain[0]
         decisive = placing.deciders(chain)
         key = f"{event.uid}/{occ.n}"
-        phase = rule.rule.phase
-        if record.kind == "Pod":
-            phase = placing.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
-            if phase in ("startup", "run") or (phase == "termination" and record.dying_ns is not None):
-                return self._phase(record, phase, chain, decisive, key)
+        known = phase in ("startup", "run") or (phase == "termination" and record.dying_ns is not None)
+        if record.kind == "Pod" and known:
+            return self._phase(record, phase, chain, decisive, key)
         if named is not None:
             its_chain, _ = self._catalog.chain(named)
             chapter = _chapter_of(placing.deciders(its_chain), its_chain, named, death=rule.rule.fate == "died")
@@ -288,12 +319,6 @@ class Placer:
 
 def _chapter_of(decisive: list[Record], chain: list[Record], record: Record, *, death: bool) -> Chapter | None:
     return placing.of_death(decisive, chain, record) if death else placing.of_birth(decisive, record)
-
-
-def _behind(record: Record, event: Event) -> bool:
-    """True if the emitter had seen a newer version of the object than we have."""
-    held, seen = event.involved.resource_version, record.object.resource_version
-    return held is not None and seen is not None and held > seen and record.gone_ns is None
 
 
 def _known_end(record: Record, step: OpenStep) -> int | None:

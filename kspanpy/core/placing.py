@@ -55,7 +55,7 @@ def newest(decisive: Sequence[Record], *, rv: int | None, at_ns: int) -> Chapter
 def of_birth(decisive: Sequence[Record], record: Record) -> Chapter | None:
     """The chapter in which an object was created; None: no change was open."""
     chapter = newest(decisive, rv=record.born_rv, at_ns=record.born_ns)
-    if chapter is None and record.born_rv is None:  # seen too late for an order: its owner's first chapter made it
+    if chapter is None:  # its owner was seen too late for an order: the first chapter made it
         chapter = next((c for r in decisive for c in r.chapters[:1] if c.at_ns <= record.born_ns + SECOND), None)
     return chapter if chapter is not None and chapter.covers(record.born_ns) else None
 

@@ -11,8 +11,9 @@ class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     cluster_uid: str = ""
     service: str = "kubernetes"  # service.name of lifecycle spans
 
-    hold_s: float = 1.0  # how long an event waits for what could contradict its place
-    structure_hold_s: float = 5.0  # how long a new object, or an event about an unknown one, waits for its owners
+    hold_s: float = 1.0  # how long an event waits for a watch that might contradict its place
+    structure_hold_s: float = 5.0  # how long something waits for its object or its owners, which a watch should bring
+    sure_hold_s: float = 30.0  # ... which must come: somebody has seen them, or the list is not complete
     settle_s: float = 10.0  # how long a workload must stay settled: a pod that crashes at once belongs to its rollout
     linger_s: float = 5.0  # how long nothing may have arrived for a story before it is closed
     quiet_s: float = 30.0  # how long a healthy object must be quiet before its incident is over

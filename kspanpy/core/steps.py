@@ -39,6 +39,12 @@ class WatchProgress(msgspec.Struct, frozen=True, gc=False):
     resource_version: int
 
 
+class WatchMissing(msgspec.Struct, frozen=True, gc=False):
+    """A kind that can not be watched (no right to, not served): nothing will come of it, so nothing should wait for it."""
+
+    kind: str
+
+
 class OwnerMissing(msgspec.Struct, frozen=True, gc=False):
     """The answer to `LookupOwner` when there is no object to show."""
 
@@ -50,7 +56,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
     """Only time has passed."""
 
 
-Input: TypeAlias = ObjectSeen | ObjectGone | EventSeen | WatchProgress | OwnerMissing | Tick
+Input: TypeAlias = ObjectSeen | ObjectGone | EventSeen | WatchProgress | WatchMissing | OwnerMissing | Tick
 
 
 class DiscardReason(StrEnum):

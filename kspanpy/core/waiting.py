@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from kspanpy.core.catalog import Record
-from kspanpy.core.model import Event
+from kspanpy.core.model import SECOND, Event
 from kspanpy.core.stories import Chapter
 from kspanpy.core.timing import Occurrence
 
@@ -23,7 +23,7 @@ class ForObject(msgspec.Struct, frozen=True, gc=False):
     """Until something is known of the object with this uid (or, for want of one, this kind/namespace/name)."""
 
     key: str
-    short: bool = False  # only a newer version of it
+    patience_s: float
 
 
 class ForWatch(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +31,7 @@ class ForWatch(msgspec.Struct, frozen=True, gc=False):
 
     kind: str
     resource_version: int
-    short: bool = True
+    patience_s: float
 
 
 Need: TypeAlias = ForObject | ForWatch
@@ -99,10 +99,12 @@ class WaitingRoom:
         """How many occurrences are waiting."""
         return self._events
 
-    def put(self, item: Item, need: Need, until_ns: int) -> Item | None:
+    def put(self, item: Item, need: Need) -> Item | None:
         """Lets an item wait; returns another one that must be placed at once because the room is full."""
+        until_ns = item.received_ns + int(need.patience_s * SECOND)
         if item.until_ns is None:
             self._events += isinstance(item, EventItem)
+        if item.until_ns is None or until_ns > item.until_ns:
             item.until_ns = until_ns
             heapq.heappush(self._deadlines, (until_ns, next(self._order), item))
         if isinstance(need, ForObject):
@@ -135,9 +137,13 @@ class WaitingRoom:
             if not item.placed:
                 yield item
 
+    def for_kind(self, kind: str) -> list[Item]:
+        """Takes out all that waited for this watch, however far it has come."""
+        return [item for _, _, item in sorted(self._for_watch.pop(kind, ()), key=lambda e: e[1]) if not item.placed]
+
     def next_deadline(self) -> int | None:
         """When patience ends next."""
-        while self._deadlines and self._deadlines[0][2].placed:
+        while self._deadlines and _outdated(*self._deadlines[0]):
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
@@ -155,8 +161,13 @@ class WaitingRoom:
 
     def _oldest(self) -> Item | None:
         while self._deadlines:
-            item = heapq.heappop(self._deadlines)[2]
-            if not item.placed:
-                item.forced = True
-                return item
+            entry = heapq.heappop(self._deadlines)
+            if not _outdated(*entry):
+                entry[2].forced = True
+                return entry[2]
         return None
+
+
+def _outdated(until_ns: int, _: int, item: Item) -> bool:
+    """True for a deadline that no longer counts: its item has a place, or more patience."""
+    return item.placed or item.until_ns != until_ns
