@@ -128,6 +128,8 @@ class Linker:
 
     def _event(self, event: Event) -> None:
         now_ns = self._moment.now_ns
+        if not event.uid:  # the server gives every Event one; a recording may have lost it
+            event = msgspec.structs.replace(event, uid=f"{event.namespace}/{event.name}")
         occ = occurrence(event, now_ns)
         before = self._seen.get(event.uid, 0)
         if occ.n <= before:

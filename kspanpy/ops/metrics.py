@@ -47,6 +47,7 @@ METRICS: Final = (
     Described("kspanpy_spans_dropped_total", "counter", "Spans lost, by reason.", "reason"),
     Described("kspanpy_spans_queued", "gauge", "Spans not yet acknowledged: queued or being sent."),
     Described("kspanpy_spans_capacity", "gauge", "Spans that the queue may hold."),
+    Described("kspanpy_spans_repaired_total", "counter", "Spans sent with something cut, replaced or left out."),
     Described("kspanpy_export_requests_total", "counter", "Requests to the backend, by outcome.", "outcome"),
     # Stories and memory
     Described("kspanpy_stories_closed_total", "counter", "Stories told to their end: root spans."),
@@ -58,9 +59,11 @@ METRICS: Final = (
     Described(
         "kspanpy_watch_silence_seconds", "gauge", "Since the API server last sent anything for the kind.", "kind"
     ),
-    Described("kspanpy_watch_items_total", "counter", "Objects and Events received of the kind.", "kind"),
-    Described("kspanpy_watch_lists_total", "counter", "Lists of the kind that were begun.", "kind"),
-    Described("kspanpy_watch_failures_total", "counter", "Failed lists and watches of the kind.", "kind"),
+    Described("kspanpy_watch_changes_total", "counter", "Changes of objects and Events received.", "kind"),
+    Described("kspanpy_watch_lists_total", "counter", "Requests for a page of a list.", "kind"),
+    Described("kspanpy_watch_requests_total", "counter", "Requests for a watch.", "kind"),
+    Described("kspanpy_watch_relists_total", "counter", "Lists that had to be made again.", "kind"),
+    Described("kspanpy_watch_failures_total", "counter", "Failed lists and watches, by reason.", "reason"),
     Described("kspanpy_malformed_total", "counter", "Inputs that could not be read, by reason.", "reason"),
     Described("kspanpy_owner_lookups_total", "counter", "Fetches of owners of kinds that are not watched.", "outcome"),
     # The loop

@@ -72,7 +72,10 @@ class Settings(BaseSettings):
     )
     output: Text = Field("", description="File for the exporter `file`, one OTLP/JSON request per line; - is stdout.")
     queue_spans: int = Field(
-        50_000, ge=512, le=5_000_000, description="Finished spans kept while the backend is away; about 1.5 KB each."
+        65_536, ge=512, le=5_000_000, description="Finished spans kept while the backend is away; then the oldest go."
+    )
+    queue_megabytes: int = Field(
+        64, ge=8, le=65_536, description="The same limit in megabytes (MiB) of encoded spans; a span has about 1 KB."
     )
     shutdown_seconds: float = Field(
         25.0, ge=1, le=3600, description="How long to go on sending at shutdown. Keep it below the pod's grace period."
@@ -109,7 +112,7 @@ class Settings(BaseSettings):
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Cluster": ("kubeconfig", "context", "namespaces", "exclude_namespaces", "cluster_name"),
     "Stories": ("hold_seconds", "settle_seconds", "quiet_seconds", "story_cap_seconds"),
-    "Export": ("exporter", "output", "queue_spans", "shutdown_seconds"),
+    "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
     "Memory": ("max_objects", "max_pending", "inbox_items"),
     "Service": ("listen", "log_level", "log_format"),
 }
