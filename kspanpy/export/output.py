@@ -14,7 +14,6 @@ from typing import Final
 from kspanpy.core import sanitize
 from kspanpy.errors import UsageError
 
-
 _NO_DESCRIPTOR: Final = -1
 
 

@@ -14,6 +14,7 @@ variable wins over the general one. What the specification leaves open, or what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -29,6 +30,7 @@ Compression: TypeAlias = Literal["none", "gzip"]
 DEFAULT_SERVICE: Final = "kubernetes"
 TRACES_PATH: Final = "/v1/traces"
 _MAX_TIMEOUT_MS: Final = 3_600_000
+_LOOKS_LIKE_HTTP: Final = re.compile(f":4318(?:[/?]|$)|{TRACES_PATH}/?(?:[?]|$)")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -121,8 +123,7 @@ def otlp_settings(environ: Mapping[str, str]) -> OtlpSettings:
 def _protocol(environ: Mapping[str, str], endpoint: str) -> Protocol:
     value, used = variable(environ, "PROTOCOL")
     if not value:
-        path_or_port = endpoint.partition("?")[0].rstrip("/")
-        return "http/protobuf" if path_or_port.endswith((":4318", TRACES_PATH)) else "grpc"
+        return "http/protobuf" if _LOOKS_LIKE_HTTP.search(endpoint) else "grpc"
     if value == "grpc":
         return "grpc"
     if value == "http/protobuf":

@@ -1,0 +1,210 @@
+"""A collector for tests: a real gRPC or HTTP server on loopback that answers by a script and keeps what it accepted.
+
+    with FakeCollector("grpc", script=[Fail("UNAVAILABLE"), Accept()]) as collector: ...
+
+The script is followed request by request; after its end everything is accepted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from concurrent import futures
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Take the spans; `rejected` of them are reported as partial success. `slow_s`: answer late."""
+
+    rejected: int = 0
+    message: str = ""
+    slow_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fail:
+    """Refuse with a gRPC code name; `retry_info_s` adds a RetryInfo."""
+
+    code: str
+    details: str = ""
+    retry_info_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer HTTP with this status, whatever it means."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Cut the TCP connection instead of answering (HTTP only)."""
+
+
+Reply = Accept | Fail | Answer | Reset
+
+
+class FakeCollector:
+    """See the module. `requests`: every decoded request; `accepted`: span ids that were taken, in order."""
+
+    def __init__(self, protocol: str, script: Iterable[Reply] = (), *, tls: tuple[bytes, bytes] | None = None) -> None:
+        self.protocol = protocol
+        self.script = deque(script)
+        self.payloads: list[bytes] = []
+        self.requests: list[ExportTraceServiceRequest] = []
+        self.headers: list[dict[str, str]] = []
+        self.accepted: list[bytes] = []
+        self._lock = threading.Lock()
+        if protocol == "grpc":
+            self._grpc = grpc.server(futures.ThreadPoolExecutor(4))
+            self._grpc.add_generic_rpc_handlers((_Handler(self),))
+            if tls:
+                self.port = self._grpc.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials((tls,)))
+            else:
+                self.port = self._grpc.add_insecure_port("127.0.0.1:0")
+            self._grpc.start()
+        else:
+            self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(self))
+            self._http.daemon_threads = True
+            self.port = self._http.server_address[1]
+            self._thread = threading.Thread(
+                target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+            )
+            self._thread.start()
+
+    @property
+    def endpoint(self) -> str:
+        """For OtlpSettings."""
+        return f"http://127.0.0.1:{self.port}" + ("" if self.protocol == "grpc" else "/v1/traces")
+
+    def reply_to(self, payload: bytes, headers: dict[str, str]) -> Reply:
+        """Record a request and pick its answer."""
+        request = ExportTraceServiceRequest.FromString(payload)
+        with self._lock:
+            self.payloads.append(payload)
+            self.requests.append(request)
+            self.headers.append(headers)
+            reply = self.script.popleft() if self.script else Accept()
+            if isinstance(reply, Accept):
+                self.accepted += span_ids(request)
+        if isinstance(reply, Accept) and reply.slow_s:
+            time.sleep(reply.slow_s)
+        return reply
+
+    def close(self) -> None:
+        """Stop."""
+        if self.protocol == "grpc":
+            self._grpc.stop(None).wait()
+        else:
+            self._http.shutdown()
+            self._http.server_close()
+            self._thread.join()
+
+    def __enter__(self) -> FakeCollector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def span_ids(request: ExportTraceServiceRequest) -> list[bytes]:
+    """The span ids of a request, in order."""
+    return [span.span_id for rs in request.resource_spans for ss in rs.scope_spans for span in ss.spans]
+
+
+def unused_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def response(reply: Accept) -> bytes:
+    """What an accepting collector answers."""
+    message = ExportTraceServiceResponse()
+    if reply.rejected or reply.message:
+        message.partial_success.rejected_spans = reply.rejected
+        message.partial_success.error_message = reply.message
+    return message.SerializeToString()
+
+
+class _Handler(grpc.GenericRpcHandler):
+    def __init__(self, collector: FakeCollector) -> None:
+        self._collector = collector
+
+    def service(self, handler_call_details):
+        if handler_call_details.method != "/opentelemetry.proto.collector.trace.v1.TraceService/Export":
+            return None
+        return grpc.unary_unary_rpc_method_handler(self._export)
+
+    def _export(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        reply = self._collector.reply_to(payload, dict(context.invocation_metadata()))
+        if isinstance(reply, Accept):
+            return response(reply)
+        code = grpc.StatusCode[reply.code]
+        if reply.retry_info_s is not None:
+            detail = Any()
+            delay = Duration()
+            delay.FromNanoseconds(int(reply.retry_info_s * 1e9))
+            detail.Pack(RetryInfo(retry_delay=delay))
+            status = Status(code=code.value[0], message=reply.details, details=[detail])
+            context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.set_code(code)
+        context.set_details(reply.details)
+        return b""
+
+
+def _http_handler(collector: FakeCollector) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            headers = {name.lower(): value for name, value in self.headers.items()} | {":path": self.path}
+            reply = collector.reply_to(body, headers)
+            if isinstance(reply, Reset):
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+                self.connection.close()
+                return
+            if isinstance(reply, Accept):
+                reply = Answer(200, {"Content-Type": "application/x-protobuf"}, response(reply))
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            except (OSError, ValueError):
+                pass  # the connection was cut on purpose
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Handler
