@@ -58,7 +58,7 @@ def tree(story: Story, *, width: int = 100) -> list[Text]:
     layout = _layout(width, rows)
     lines = [*_head(story, width), _axis(story, layout)]
     for guide, below, row in rows[:MAX_ROWS]:
-        lines.append(_line(story, layout, guide, row))
+        lines.append(_line(story, layout, guide, row, headline=headline))
         if isinstance(row, Node) and (note := _note(row.span)) and note != headline:
             indent = Text(f"{below}   ", style=_DIM)
             indent.append(note, style=_ERROR if row.span.error else _WARNING)
@@ -135,12 +135,12 @@ def _rows(story: Story) -> Iterator[tuple[str, str, Row]]:
             pending.append((below, deeper))
 
 
-def _line(story: Story, layout: _Layout, guide: str, row: Row) -> Text:
+def _line(story: Story, layout: _Layout, guide: str, row: Row, *, headline: str) -> Text:
     spans = [row.span] if isinstance(row, Node) else [node.span for node in row.nodes]
     start, end = min(span.start_ns for span in spans), max(span.end_ns for span in spans)
     line = Text(guide, style="", no_wrap=True)
     line.stylize(_DIM, 0, len(guide))
-    _label(line, row)
+    _label(line, row, headline=headline)
     line.truncate(layout.label, overflow="ellipsis", pad=True)
 
     began, total = story.start_ns, max(story.end_ns - story.start_ns, 1)
@@ -157,7 +157,7 @@ def _line(story: Story, layout: _Layout, guide: str, row: Row) -> Text:
     return line
 
 
-def _label(line: Text, row: Row) -> None:
+def _label(line: Text, row: Row, *, headline: str) -> None:
     if isinstance(row, Fold):
         line.append(f"⋯ {len(row.nodes)} more like this", style=_DIM)
         return
@@ -173,7 +173,7 @@ def _label(line: Text, row: Row) -> None:
     count = span.attributes.get("k8s.event.count", 1)
     if isinstance(count, int) and count > 1:
         line.append(f" ×{count}", style=_DIM)
-    if not _note(span):
+    if _note(span) in ("", headline):
         line.append(f"  {_message(span)}", style=_DIM)
 
 

@@ -1,0 +1,246 @@
+"""The one thread that runs the linker: takes what the watches deliver, steps, hands on what comes out.
+
+Everything goes through one bounded inbox. When it is full the watches wait, and TCP makes the API server wait; nothing is lost.
+Invariants: only this thread touches the linker; its time never runs backwards, even when the wall clock does; it sleeps until the
+next input or the linker's next deadline, whichever is first; no input, however bad, ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from threading import Event as Flag
+from threading import Thread
+from typing import Final, NamedTuple, Protocol
+
+from kspanpy.core.linker import LinkerStats
+from kspanpy.core.model import SECOND, ObjectReference, Span
+from kspanpy.core.steps import Discarded, DiscardReason, EventSeen, Input, LookupOwner, Output, SpanEnded, Tick
+from kspanpy.core.timing import occurrence
+from kspanpy.ops.metrics import Histogram
+
+_log = logging.getLogger(__name__)
+
+BATCH: Final = 256  # inputs between two offers to the sink
+HEARTBEAT_S: Final = 5.0  # the longest sleep
+_PUT_S: Final = 0.5
+_SHOWN: Final = 10  # defects that are logged with a traceback; all are counted
+_JUMP_NS: Final = SECOND
+
+
+class Linker(Protocol):
+    """What is needed of `kspanpy.core.linker.Linker`."""
+
+    def step(self, fact: Input, now_ns: int, /) -> list[Output]:
+        """Take one input."""
+
+    def finish(self, now_ns: int, /) -> list[Output]:
+        """Close what is open."""
+
+    def next_deadline(self) -> int | None:
+        """When to step again even if nothing is received."""
+
+    def stats(self) -> LinkerStats:
+        """How much is held."""
+
+
+class Counts(NamedTuple):
+    """One consistent reading of the loop, replaced as a whole after every batch. seen = exported + discarded + pending."""
+
+    seen: int
+    exported: int
+    discarded: dict[DiscardReason, int]
+    stories: int
+    failed_stories: int
+    errors: int
+    busy_s: float
+    held: LinkerStats
+
+    @property
+    def pending(self) -> int:
+        """Events that still wait for their place, or whose span has not ended."""
+        return self.seen - self.exported - sum(self.discarded.values())
+
+
+class Loop:
+    """Start it once, stop it once. `deliver` may be called by any thread and blocks while the inbox is full."""
+
+    def __init__(
+        self,
+        linker: Linker,
+        *,
+        offer: Callable[[Sequence[Span]], None],
+        lookup: Callable[[ObjectReference], None],
+        capacity: int,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.capacity = capacity
+        self.lag = Histogram()
+        self.heartbeat_s = monotonic()
+        self._linker = linker
+        self._offer, self._lookup = offer, lookup
+        self._wall_ns, self._monotonic = wall_ns, monotonic
+        self._inbox: Queue[tuple[int, Input]] = Queue(capacity)
+        self._stopping, self._over = Flag(), Flag()
+        self._started_ns = self._now_ns = wall_ns()
+        self._clock = (self._started_ns, monotonic())
+        self._ahead_ns = 0
+        self._seen = self._exported = self._stories = self._failed = self._errors = 0
+        self._discarded: Counter[DiscardReason] = Counter()
+        self._busy_s = 0.0
+        self.counts = self._count()
+        self._thread = Thread(target=self._run, name="linker", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Inputs in the inbox."""
+        return self._inbox.qsize()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def deliver(self, received_ns: int, fact: Input) -> None:
+        """Hand over an input; waits while the inbox is full. When the loop is over it is dropped: the next start lists it again."""
+        while not self._over.is_set():
+            try:
+                self._inbox.put((received_ns, fact), timeout=_PUT_S)
+            except Full:
+                continue
+            return
+
+    def stop(self, deadline_s: float) -> bool:
+        """Take what is in the inbox, finish the linker, end. True if that was done before the deadline."""
+        self._stopping.set()
+        if self._thread.ident is None:
+            return True
+        with suppress(Full):  # a full inbox needs no waking
+            self._inbox.put_nowait((0, Tick()))
+        self._thread.join(deadline_s)
+        ended = not self._thread.is_alive()
+        self._over.set()
+        return ended
+
+    def _run(self) -> None:
+        while not (self._stopping.is_set() and self._inbox.empty()):
+            self._round()
+        self._finish()
+        self._over.set()
+
+    def _round(self) -> None:
+        batch = self._take()
+        began = self._monotonic()
+        self._look_at_clock(began)
+        spans: list[Span] = []
+        for received_ns, fact in batch:
+            self._now_ns = max(self._now_ns, received_ns + self._ahead_ns)
+            if isinstance(fact, EventSeen):
+                self._note_event(fact, received_ns)
+            self._carry_out(self._step(fact), spans)
+        if self._inbox.empty():  # else what waits in it is older than the wall clock
+            self._now_ns = max(self._now_ns, self._wall_ns() + self._ahead_ns)
+            due = self._linker.next_deadline()
+            if due is not None and due <= self._now_ns:
+                self._carry_out(self._step(Tick()), spans)
+        self._hand_on(spans)
+        self.heartbeat_s = self._monotonic()
+        self._busy_s += self.heartbeat_s - began
+        self.counts = self._count()
+
+    def _take(self) -> list[tuple[int, Input]]:
+        """What is there, after the first wait; empty when there is nothing but time has passed."""
+        batch: list[tuple[int, Input]] = []
+        try:
+            batch.append(self._inbox.get(timeout=self._sleep_s()))
+            while len(batch) < BATCH:
+                batch.append(self._inbox.get_nowait())
+        except Empty:
+            pass
+        return batch
+
+    def _sleep_s(self) -> float:
+        due = self._linker.next_deadline()
+        if due is None:
+            return HEARTBEAT_S
+        return min(max((due - self._wall_ns() - self._ahead_ns) / SECOND, 0.001), HEARTBEAT_S)
+
+    def _look_at_clock(self, monotonic: float) -> None:
+        """When the wall clock is set back, our time goes on: what should happen in 10 s happens in 10 s."""
+        wall = self._wall_ns()
+        before_wall, before_monotonic = self._clock
+        jump = before_wall + int((monotonic - before_monotonic) * SECOND) - wall
+        if abs(jump) > _JUMP_NS:
+            self._ahead_ns = max(self._ahead_ns + jump, 0)
+            _log.warning("the clock jumped by %.1f s", -jump / SECOND)
+        self._clock = (wall, monotonic)
+
+    def _note_event(self, fact: EventSeen, received_ns: int) -> None:
+        self._seen += 1
+        at_ns = occurrence(fact.event, received_ns).at_ns
+        if at_ns >= self._started_ns:  # what the first list brings happened long before
+            self.lag.observe((received_ns - at_ns) / SECOND)
+
+    def _step(self, fact: Input) -> list[Output]:
+        try:
+            return self._linker.step(fact, self._now_ns)
+        except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
+            self._defect()
+            return []
+
+    def _carry_out(self, outputs: list[Output], spans: list[Span]) -> None:
+        pending = deque(outputs)
+        for output in pending:
+            match output:
+                case SpanEnded(span=span):
+                    self._note_span(span)
+                    spans.append(span)
+                case Discarded(reason=reason):
+                    self._discarded[reason] += 1
+                case LookupOwner(reference=reference):
+                    self._lookup(reference)
+
+    def _note_span(self, span: Span) -> None:
+        if "k8s.event.uid" in span.attributes:
+            self._exported += 1
+        elif not span.parent_id:
+            self._stories += 1
+            self._failed += bool(span.error)
+
+    def _finish(self) -> None:
+        spans: list[Span] = []
+        try:
+            self._carry_out(self._linker.finish(self._now_ns), spans)
+        except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
+            self._defect()
+        self._hand_on(spans)
+        self.counts = self._count()
+
+    def _hand_on(self, spans: list[Span]) -> None:
+        if not spans:
+            return
+        try:
+            self._offer(spans)
+        except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
+            self._defect()
+
+    def _defect(self) -> None:
+        self._errors += 1
+        if self._errors <= _SHOWN:
+            _log.exception("a defect of this program; the service goes on")
+
+    def _count(self) -> Counts:
+        return Counts(
+            seen=self._seen,
+            exported=self._exported,
+            discarded={reason: self._discarded[reason] for reason in DiscardReason},
+            stories=self._stories,
+            failed_stories=self._failed,
+            errors=self._errors,
+            busy_s=self._busy_s,
+            held=self._linker.stats(),
+        )

@@ -1,0 +1,77 @@
+"""`kspanpy capture`: a `Watcher` whose changes go to a capture file. Events wait for nothing here: the file keeps the order."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from threading import Event as Flag
+from threading import Lock
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from kspanpy.errors import KspanpyError
+from kspanpy.kube import Delivery, Watcher, WatchSettings, connect
+from kspanpy.replay import CaptureWriter, Header
+from kspanpy.settings import Settings
+
+_STOP_S = 2.0
+
+
+class Recorder:
+    """A context: connected, and at its end stopped and flushed."""
+
+    def __init__(self, settings: Settings, stream: BinaryIO, *, note: str = "") -> None:
+        """Connects. Raises UsageError or StartupError."""
+        self._client = connect(kubeconfig=settings.kubeconfig or None, context=settings.context or None)
+        header = Header(
+            cluster_uid=self._client.cluster_uid(),
+            kubernetes=self._client.server_version(),
+            namespaces=settings.namespaces,
+            recorded_ns=time.time_ns(),
+            note=note,
+        )
+        self._writer = CaptureWriter(stream, header)
+        watch = WatchSettings(include=settings.namespaces, exclude=settings.exclude_namespaces)
+        self._watcher = Watcher(self._client, settings=watch, deliver=self._deliver)
+        self._lock = Lock()
+        self._kinds: Counter[str] = Counter()  # at most one entry for each watched kind
+        self._broken = Flag()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._watcher.stop(_STOP_S)
+        self._writer.close()
+        self._client.close()
+
+    def run(self, duration_s: float | None = None) -> None:
+        """Until Ctrl-C, the end of the duration, or an error of the file."""
+        self._watcher.start()
+        try:
+            self._broken.wait(duration_s)
+        except KeyboardInterrupt:
+            return
+
+    def describe(self) -> str:
+        """How far it is."""
+        with self._lock:
+            events, all_ = self._kinds["Event"], self._kinds.total()
+        synced = "" if self._watcher.wait_synced(0.0) else " · still listing"
+        return f"{all_:,} changes, {events:,} of Events{synced}"
+
+    def raise_for_loss(self, name: str) -> None:
+        """A file that is not whole is an error, except when nobody reads the pipe any more."""
+        error = self._writer.error
+        if isinstance(error, BrokenPipeError):
+            raise error
+        if error is not None:
+            raise KspanpyError(f"{name} is not whole: {error.strerror or error}; {self._writer.lost} changes are lost")
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if delivery.change is None:
+            return
+        with self._lock:
+            self._kinds[delivery.kind] += 1
+        if not self._writer.write(delivery.received_ns, delivery.change):
+            self._broken.set()

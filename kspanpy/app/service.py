@@ -1,0 +1,137 @@
+"""`kspanpy run` from start to end.
+
+Order of the start: what can be wrong with the user's input first, then the world, then the threads, the probes last.
+Order of the end: not ready; watches; inbox and linker; sink; probes. What could not be sent by the deadline is counted and
+logged, and the exit code is 0 all the same: the service did what it could.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+
+from kspanpy import __version__, export
+from kspanpy.app import readings, sinks
+from kspanpy.app.loop import Loop
+from kspanpy.app.signals import Interrupted, Signals
+from kspanpy.core.linker import Linker
+from kspanpy.core.settings import LinkerSettings
+from kspanpy.export import SpanSink
+from kspanpy.kube import Delivery, OwnerLookup, Watcher, WatchSettings, connect
+from kspanpy.ops import health, logs
+from kspanpy.ops.http import OpsServer
+from kspanpy.ops.metrics import Metrics
+from kspanpy.settings import Settings, otel
+
+_log = logging.getLogger(__name__)
+
+_THREADS_END_S = 2.0  # of watches and lookups, which end at once unless a request hangs
+_LEAST_DRAIN_S = 1.0
+
+
+def linker_settings(settings: Settings, *, cluster_uid: str, service: str) -> LinkerSettings:
+    """The part of the settings that the linker works with."""
+    return LinkerSettings(
+        cluster_uid=cluster_uid,
+        service=service,
+        hold_s=settings.hold_seconds,
+        settle_s=settings.settle_seconds,
+        quiet_s=settings.quiet_seconds,
+        story_cap_s=settings.story_cap_seconds,
+        max_objects=settings.max_objects,
+        max_pending=settings.max_pending,
+    )
+
+
+def watch_settings(settings: Settings) -> WatchSettings:
+    """The part of the settings that the watches work with."""
+    return WatchSettings(include=settings.namespaces, exclude=settings.exclude_namespaces)
+
+
+def run(settings: Settings, signals: Signals, *, environ: Mapping[str, str] = os.environ) -> int:
+    """Runs until a signal; gives the exit code. Raises UsageError or StartupError before anything has started."""
+    logs.set_up(level=settings.log_level, form=settings.log_format, secrets=otel.secrets())
+    _log.info("kspanpy %s starts", __version__)
+    with ExitStack() as stack:
+        try:
+            stop = _start(settings, signals, stack, environ)
+        except Interrupted:
+            _log.info("stopped while starting")
+            return 0
+        signals.asked.wait()
+        stop()
+    return 0
+
+
+def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapping[str, str]) -> Callable[[], None]:
+    """Starts everything; gives what ends it in order. `stack` ends what runs if the start fails half way."""
+    otlp = export.otlp_settings(environ)
+    client = connect(kubeconfig=settings.kubeconfig or None, context=settings.context or None)
+    stack.callback(client.close)
+    cluster_uid = client.cluster_uid()
+    sink = sinks.make(settings, otlp, cluster_uid=cluster_uid)
+    stack.callback(sink.close)
+
+    linker = Linker(linker_settings(settings, cluster_uid=cluster_uid, service=otlp.service_name))
+    loop: Loop
+
+    def deliver(delivery: Delivery) -> None:
+        step = delivery.step()
+        if step is not None:
+            loop.deliver(delivery.received_ns, step)
+
+    lookup = OwnerLookup(client, deliver_step=lambda answer: loop.deliver(time.time_ns(), answer))
+    loop = Loop(linker, offer=sink.offer, lookup=lookup.request, capacity=settings.inbox_items)
+    watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver)
+
+    def vital() -> health.Vital:
+        return readings.vital(loop, watcher, draining=signals.asked.is_set)
+
+    metrics = Metrics(lambda: readings.readings(loop, sink.stats, watcher, lookup))
+    server = OpsServer(
+        settings.listen,
+        not_alive=lambda: health.not_alive(vital(), now_s=time.monotonic()),
+        not_ready=lambda: health.not_ready(vital(), now_s=time.monotonic()),
+        metrics=metrics.scrape,
+    )
+    stack.callback(server.close)
+    loop.start()
+    stack.callback(loop.stop, 0.0)
+    lookup.start()
+    stack.callback(lookup.stop)
+    stack.callback(watcher.stop)
+    watcher.start()
+    signals.started()
+    _log.info(
+        "watching",
+        extra={"server": client.server, "cluster_uid": cluster_uid, "exporter": settings.exporter, "port": server.port},
+    )
+    return lambda: _stop(settings, watcher=watcher, lookup=lookup, loop=loop, sink=sink)
+
+
+def _stop(settings: Settings, *, watcher: Watcher, lookup: OwnerLookup, loop: Loop, sink: SpanSink) -> None:
+    end = time.monotonic() + settings.shutdown_seconds
+    _log.info("stopping", extra={"deadline_s": settings.shutdown_seconds})
+    watcher.stop(_THREADS_END_S)
+    lookup.stop(_THREADS_END_S)
+    if not loop.stop(max(end - time.monotonic() - _LEAST_DRAIN_S, _LEAST_DRAIN_S)):
+        _log.error("%d inputs were not taken in before the deadline", loop.waiting)
+    sink.drain(max(end - time.monotonic(), 0.0))
+    sink.close()
+    counts, stats = loop.counts, sink.stats()
+    _log.info(
+        "stopped",
+        extra={
+            "events_seen": counts.seen,
+            "events_exported": counts.exported,
+            "events_discarded": sum(counts.discarded.values()),
+            "events_pending": counts.pending,
+            "spans_emitted": stats.emitted,
+            "spans_acknowledged": stats.acknowledged,
+            "spans_dropped": stats.dropped_total,
+            "took_s": round(settings.shutdown_seconds - (end - time.monotonic()), 3),
+        },
+    )
