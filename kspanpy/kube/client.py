@@ -219,10 +219,10 @@ def _transport_error(error: Exception) -> TransportError:
     match error:
         case exceptions.SSLError():
             reason = FailureReason.TLS
+        case exceptions.NewConnectionError() | exceptions.ProxyError() | ConnectionRefusedError():
+            reason = FailureReason.REFUSED  # before timeouts: to urllib3 a refusal is one of them
         case exceptions.ConnectTimeoutError() | exceptions.ReadTimeoutError():
             reason = FailureReason.TIMEOUT
-        case exceptions.NewConnectionError() | exceptions.ProxyError() | ConnectionRefusedError():
-            reason = FailureReason.REFUSED
         case _:
             reason = FailureReason.RESET
     return TransportError(reason, system or type(error).__name__)
