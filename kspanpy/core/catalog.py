@@ -34,6 +34,7 @@ class Record:
     __slots__ = (
         "born_ns",
         "chapters",
+        "dying_nominal_ns",
         "dying_ns",
         "dying_rv",
         "episode",
@@ -47,8 +48,7 @@ class Record:
         "real",
         "rule",
         "steps",
-        "waiting_for_owner",
-    )  # fmt: skip
+    )
 
     def __init__(self, obj: Object, *, received_ns: int, real: bool) -> None:
         self.object = obj
@@ -63,12 +63,12 @@ class Record:
         self.ready_ns: int | None = None
         self.dying_rv: int | None = None
         self.dying_ns: int | None = None
+        self.dying_nominal_ns: int | None = None  # the same by the cluster's clock, for showing
         self.gone_ns: int | None = None
         self.chapters: list[Chapter] = []
         self.episode: Story | None = None
         self.phases: dict[str, Lifecycle] = {}  # where the phases of a Pod have been placed, once and for all
         self.steps: list[tuple[int, str, str]] = []
-        self.waiting_for_owner = False
         self.note_status(obj, received_ns)
 
     def note_status(self, obj: Object, received_ns: int) -> None:
@@ -83,6 +83,7 @@ class Record:
         """Its deletion has begun."""
         if self.dying_ns is None:
             self.dying_ns, self.dying_rv = instant(at_ns, received_ns), rv
+            self.dying_nominal_ns = self.dying_ns if at_ns is None else at_ns
 
     @property
     def born_rv(self) -> int | None:

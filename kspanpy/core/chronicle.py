@@ -117,7 +117,7 @@ class Chronicle:
     def _open(self, chapter: Chapter) -> None:
         record = chapter.origin
         if record.chapters:
-            self._book.supersede(record.chapters[-1])
+            self._book.supersede(record.chapters[-1], chapter)
         record.chapters.append(chapter)
         if len(record.chapters) > self._moment.settings.max_chapters:
             del record.chapters[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from kspanpy.core import attributes, identity, ids, placing, telling
+from kspanpy.core import attributes, identity, ids, judging, placing, telling
 from kspanpy.core.catalog import Catalog, Record
 from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.moment import Moment
@@ -281,7 +281,7 @@ class Placer:
             error=(event.message or event.reason) if warning else "",
         )
         if warning and not rule.rule.harmless:
-            telling.first_failure(lifecycle, event.reason, event.message)
+            judging.first_failure(lifecycle, event.reason, event.message)
         if not story.closed:
             story.last_ns = lifecycle.last_ns = self._moment.now_ns
             story.last_event_ns = max(story.last_event_ns, occ.at_ns)

@@ -24,9 +24,24 @@ class Chapter:
     """One change of one object, from its write until the next one or until the object has long been settled."""
 
     __slots__ = (
-        "at_ns", "change", "cut_short", "ends_ns", "failure", "generation", "inside", "key", "nominal_ns", "origin", "part", "phase",
-        "rv", "slack_ns", "story", "superseded",
-    )  # fmt: skip
+        "at_ns",
+        "change",
+        "cut_short",
+        "ends_ns",
+        "failure",
+        "generation",
+        "inside",
+        "key",
+        "nominal_ns",
+        "origin",
+        "part",
+        "phase",
+        "rv",
+        "slack_ns",
+        "story",
+        "superseded",
+        "until_ns",
+    )
 
     def __init__(self, origin: Record, *, phase: str, change: Change, rv: int | None, at_ns: int) -> None:
         self.origin = origin
@@ -40,6 +55,7 @@ class Chapter:
         self.slack_ns = SECOND if self.nominal_ns % SECOND == 0 else 0
         self.ends_ns: int | None = None  # the last instant that belongs to it; None: it is still open
         self.superseded = False
+        self.until_ns: int | None = None  # when the next change began
         self.cut_short = False  # superseded before it had settled
         self.failure: Failure | None = None
         self.inside: Chapter | None = None  # it is a consequence of this change of a higher object
@@ -87,9 +103,25 @@ class Lifecycle:
     """One phase of one object in one story: a span under construction, and after that what late events need of it."""
 
     __slots__ = (
-        "child_end_ns", "child_start_ns", "children", "end_ns", "failure", "finished_ns", "last_ns", "nominal_end_ns",
-        "nominal_ns", "parent", "phase", "record", "sent", "slack_ns", "span_id", "start_ns", "steps", "story",
-    )  # fmt: skip
+        "child_end_ns",
+        "child_start_ns",
+        "children",
+        "end_ns",
+        "failure",
+        "finished_ns",
+        "last_ns",
+        "nominal_end_ns",
+        "nominal_ns",
+        "parent",
+        "phase",
+        "record",
+        "sent",
+        "slack_ns",
+        "span_id",
+        "start_ns",
+        "steps",
+        "story",
+    )
 
     def __init__(self, story: Story, record: Record, *, phase: str, parent: Lifecycle | None) -> None:
         self.story = story
@@ -132,9 +164,26 @@ class Story:
     """One trace: a bounded chapter in the life of a root object, or an episode of trouble."""
 
     __slots__ = (
-        "chapter", "closed", "complete_ns", "forgotten", "key", "last_event_ns", "last_ns", "lifecycles", "links",
-        "open_leaves", "opened_ns", "origin", "outcome", "phase", "root", "root_record", "serious", "superseded", "trace_id",
-    )  # fmt: skip
+        "chapter",
+        "closed",
+        "complete_ns",
+        "forgotten",
+        "key",
+        "last_event_ns",
+        "last_ns",
+        "lifecycles",
+        "links",
+        "open_leaves",
+        "opened_ns",
+        "origin",
+        "outcome",
+        "phase",
+        "root",
+        "root_record",
+        "serious",
+        "superseded",
+        "trace_id",
+    )
 
     def __init__(
         self,

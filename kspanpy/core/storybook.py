@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from kspanpy.core import health, placing, telling
+from kspanpy.core import health, judging, placing, telling
 from kspanpy.core.catalog import Catalog, Record
 from kspanpy.core.model import SECOND, Link
 from kspanpy.core.moment import Moment
@@ -178,9 +178,10 @@ class StoryBook:
         if record.episode is not None:
             self.refresh(record.episode)
 
-    def supersede(self, chapter: Chapter) -> None:
+    def supersede(self, chapter: Chapter, newer: Chapter) -> None:
         """A newer change of the same object has begun."""
         chapter.superseded = True
+        chapter.until_ns = newer.nominal_ns
         chapter.cut_short = chapter.ends_ns is None
         if chapter.story is not None:
             self._note_failure(chapter)
@@ -276,7 +277,7 @@ class StoryBook:
         if due_ns > self._moment.now_ns:
             self._moment.at(due_ns, leaf)
             return
-        telling.judge_leaf(leaf)
+        judging.judge_leaf(leaf)
         self._moment.emit(self._teller.leaf(leaf))
 
     @staticmethod
@@ -295,7 +296,7 @@ class StoryBook:
         if story.chapter is None and not story.serious:
             story.phase = "activity"
         story.outcome = outcome
-        telling.judge(story)
+        judging.judge(story)
         self._moment.emit(self._teller.story(story))
         story.closed = True
         story.open_leaves.clear()

@@ -10,13 +10,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from kspanpy.core import health
 from kspanpy.core.attributes import lifecycle_attributes, lifecycle_name
 from kspanpy.core.catalog import Catalog
-from kspanpy.core.health import Failure
-from kspanpy.core.model import MILLISECOND, SECOND, Span
+from kspanpy.core.model import MILLISECOND, Span
 from kspanpy.core.stories import Lifecycle, OpenStep, Story
-from kspanpy.core.timing import instant
 
 SHORTEST_NS = MILLISECOND
 
@@ -130,83 +127,3 @@ class Teller:
             error="" if failed is None else (failed.message or failed.reason),
             links=tuple(story.links) if lifecycle is story.root else (),
         )
-
-
-def judge(story: Story) -> None:
-    """Settles how a story and everything in it that has not been sent ended."""
-    for lifecycle in story.lifecycles.values():
-        if lifecycle.sent:
-            continue
-        if lifecycle.record.kind == "Pod":
-            judge_leaf(lifecycle)
-        elif lifecycle is not story.root and story.outcome in ("settled", "healed", "deleted"):
-            lifecycle.failure = None
-    _judge_root(story)
-
-
-def judge_leaf(lifecycle: Lifecycle) -> None:
-    """Settles how a phase of a Pod ended: a failure that healed is none."""
-    record = lifecycle.record
-    obj = record.object
-    phase = lifecycle.shown_phase
-    if phase == "run":
-        lifecycle.nominal_end_ns = _last_finish(lifecycle)
-        if obj.phase != "Failed":
-            if health.ended(obj):
-                lifecycle.failure = None
-        else:
-            lifecycle.failure = health.failure(obj) or lifecycle.failure
-    elif phase == "startup":
-        condition = obj.condition("Ready")
-        if record.ready_ns is not None:
-            lifecycle.failure = None
-            if condition is not None and condition.status == "True":
-                lifecycle.nominal_end_ns = condition.changed_ns
-        elif health.failure(obj) is not None:
-            lifecycle.failure = health.failure(obj)
-    elif phase == "termination":
-        lifecycle.failure = None
-        lifecycle.nominal_end_ns = _last_breath(lifecycle)
-    elif health.ready(obj) and obj.deletion_ns is None:
-        lifecycle.failure = None
-
-
-def _judge_root(story: Story) -> None:
-    """Settles how a story ended, from its outcome and what the objects say."""
-    chapter = story.chapter
-    root = story.root
-    own = health.failure(story.origin.object)
-    first = root.failure
-    root.failure = None
-    if story.outcome in ("capped", "superseded", "unfinished"):
-        root.failure = (
-            (chapter.failure if chapter else None) or (own if story.outcome != "superseded" else None) or first
-        )
-    elif story.outcome == "settled" and chapter is not None and story.origin.kind == "Job":
-        root.failure = own
-    if chapter is not None and chapter.failure is not None and root.failure is None and story.outcome != "deleted":
-        root.failure = chapter.failure if chapter.failure.reason == "ProgressDeadlineExceeded" else None
-
-
-def first_failure(lifecycle: Lifecycle, reason: str, message: str) -> None:
-    """Notes a Warning as the possible cause of everything above it, unless something failed before."""
-    above: Lifecycle | None = lifecycle
-    while above is not None:
-        if above.failure is None and not above.sent:
-            above.failure = Failure(reason, message)
-        above = above.parent
-
-
-def _last_breath(lifecycle: Lifecycle) -> int | None:
-    """When a Pod was gone: within the second in which its last container ended, if that is known."""
-    finished, gone = _last_finish(lifecycle), lifecycle.record.gone_ns
-    return finished if gone is None else instant(finished, gone)
-
-
-def _last_finish(lifecycle: Lifecycle) -> int | None:
-    dying = lifecycle.record.dying_ns if lifecycle.shown_phase == "termination" else None
-    times = [c.finished_ns for c in lifecycle.record.object.containers if c.finished_ns is not None]
-    last = max(times, default=None)
-    if last is None or (dying is not None and last < dying - 2 * SECOND):
-        return None
-    return last
