@@ -70,8 +70,8 @@ def _traces(answer: dict[str, Any]) -> dict[str, Trace]:
     found: dict[str, Trace] = {}
     for group in answer.get("result", {}).get("resourceSpans", []):
         base = _attributes(group.get("resource", {}).get("attributes", []))
-        for scope in group["scopeSpans"]:
-            for raw in scope["spans"]:
+        for scope in group.get("scopeSpans", []):
+            for raw in scope.get("spans", []):  # empty where Jaeger removed what came twice
                 span = Span(
                     trace_id=raw["traceId"],
                     span_id=raw["spanId"],
