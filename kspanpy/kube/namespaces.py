@@ -69,6 +69,15 @@ class ProgressMerger:
         after = self._least(kind)
         return after if after is not None and (before is None or after > before) else None
 
+    def absent(self, target: Target) -> int | None:
+        """Do not wait for a watch that has nothing to show, since it may not be read. The kind's new version, if it has moved."""
+        kind = target.resource.kind
+        if target in self._versions.get(kind, {}) or target not in self._expected.get(kind, set()):
+            return None
+        self._expected[kind].discard(target)
+        return self._least(kind)
+
     def _least(self, kind: str) -> int | None:
         versions = self._versions.get(kind, {})
-        return min(versions.values()) if versions.keys() >= self._expected.get(kind, set()) else None
+        complete = versions and versions.keys() >= self._expected.get(kind, set())
+        return min(versions.values()) if complete else None

@@ -40,7 +40,7 @@ class Reflector:
         receive: Callable[[Target, Change | Progress], None],
         settled: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
-        gate: Callable[[threading.Event], None] | None = None,
+        gate: Callable[[], None] | None = None,
     ) -> None:
         self.target = target
         self.counters = Counters()
@@ -102,7 +102,7 @@ class Reflector:
 
     def _run(self) -> None:
         if self._gate is not None:
-            self._gate(self._stop)
+            self._gate()
             self._waiting = False
         while not self._stop.is_set():
             try:
@@ -217,7 +217,7 @@ class Reflector:
     def _settle(self) -> None:
         if not self._is_settled:
             self._is_settled = True
-            self._settled(self.target)
+            self._guarded(functools.partial(self._settled, self.target))
 
 
 def missing(degraded: Degraded, target: Target) -> str:

@@ -115,22 +115,27 @@ class Watcher:
         return wanted(change.object, target, exclude=self._exclude)
 
     def _receive(self, target: Target, outcome: Change | Progress) -> None:
-        kind, now = target.resource.kind, self._clock.wall_ns()
+        kind = target.resource.kind
         if isinstance(outcome, Change):
-            self._deliver(Delivery(now, kind, change=outcome))
+            self._deliver(Delivery(self._clock.wall_ns(), kind, change=outcome))
             return
         if outcome.resource_version is None:
             return
         with self._lock:
             version = self._merger.moved(target, outcome.resource_version)
+        self._progress(kind, version)
+
+    def _progress(self, kind: str, version: int | None) -> None:
         if version is not None:
-            self._deliver(Delivery(now, kind, progress=steps.WatchProgress(kind, version)))
+            self._deliver(Delivery(self._clock.wall_ns(), kind, progress=steps.WatchProgress(kind, version)))
 
     def _settled(self, target: Target) -> None:
         with self._changed:
             self._unsettled.discard(target)
+            version = self._merger.absent(target)
             self._changed.notify_all()
         self._release_events()
+        self._progress(target.resource.kind, version)
 
     def _release_events(self) -> None:
         with self._lock:
@@ -138,7 +143,7 @@ class Watcher:
         if ready:
             self._objects_first.set()
 
-    def _wait_for_objects(self, _stop: threading.Event) -> None:
+    def _wait_for_objects(self) -> None:
         if not self._clock.wait(self._objects_first, self._settings.owners_first_s):
             _log.warning("not all objects were listed after %g s; events go on without", self._settings.owners_first_s)
 
@@ -153,11 +158,9 @@ class Watcher:
         """One small list, one watch that is closed at once. Only refusals count: whatever else fails is tried again later."""
         path, version = target.resource.path(target.namespace), ""
         for verb in ("list", "watch"):
-            query = (
-                {"limit": "1"}
-                if verb == "list"
-                else {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1"}
-            )
+            query = {"limit": "1"}
+            if verb == "watch":
+                query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1"}
             try:
                 with self._client.stream(path, query=query, timeout_s=self._settings.list_timeout_s) as stream:
                     status = stream.status

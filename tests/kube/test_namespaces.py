@@ -69,3 +69,16 @@ def test_a_kind_has_progressed_as_far_as_its_slowest_watch() -> None:
         None,
     ]
     assert merger.moved(bank, 20) == 12
+
+
+def test_a_watch_without_rights_holds_no_other_back() -> None:
+    """A namespace that may not be read does not keep the kind from progressing, and counts again when it may."""
+    shop, bank = Target(WATCHED[1], "shop"), Target(WATCHED[1], "bank")
+    merger = ProgressMerger([shop, bank])
+    assert merger.moved(shop, 10) is None
+    assert merger.absent(bank) == 10
+    assert merger.absent(shop) is None
+    assert merger.moved(shop, 12) == 12
+    assert merger.moved(bank, 11) is None
+    assert merger.moved(shop, 20) is None
+    assert merger.moved(bank, 15) == 15

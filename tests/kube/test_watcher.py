@@ -131,7 +131,7 @@ def test_cuts_at_random_bytes_lose_and_double_nothing(
     """2,000 Events through a connection that breaks hundreds of times: each arrives, once."""
     dice = random.Random(7)
     server.slice = 700
-    server.cut_watch_after = lambda: dice.randint(0, 5_000)
+    server.cut_watch_after = lambda: dice.randint(0, 4_000)
     watcher = watching(clock=HastyClock(), resources=(EVENTS,))
     for number in range(2_000):
         server.put("events", event(f"e{number}"))
