@@ -54,7 +54,7 @@ def checked(span: Span) -> CheckedSpan | DropReason:
 def _checked(span: Span) -> CheckedSpan | DropReason:
     if not (_is_id(span.trace_id, 16) and _is_id(span.span_id, 8)):
         return DropReason.INVALID_ID
-    if span.parent_id and not _is_id(span.parent_id, 8):
+    if span.parent_id != b"" and not _is_id(span.parent_id, 8):
         return DropReason.INVALID_ID
     start, end = span.start_ns, span.end_ns
     if type(start) is not int or type(end) is not int or not (0 < start <= MAX_TIME_NS and end <= MAX_TIME_NS):

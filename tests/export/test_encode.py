@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -31,10 +32,12 @@ CLUSTER = cluster_attributes({"deployment.environment.name": "test"}, cluster_ui
 
 
 def decode(payload: bytes) -> ExportTraceServiceRequest:
+    """What a receiver reads."""
     return ExportTraceServiceRequest.FromString(payload)
 
 
 def variety() -> list[Span]:
+    """One of everything that is good."""
     return [
         *spans(3),
         span(4, service="kubernetes", parent_id=b"", error="ImagePullBackOff", links=(link(), link("caused by"))),
@@ -44,6 +47,8 @@ def variety() -> list[Span]:
 
 
 def as_the_sdk_sees(given: Span) -> ReadableSpan:
+    """The same span as the SDK would hold it."""
+
     def context(trace_id: bytes, span_id: bytes) -> SpanContext:
         return SpanContext(int.from_bytes(trace_id, "big"), int.from_bytes(span_id, "big"), False, TraceFlags(1))
 
@@ -142,7 +147,7 @@ def test_json_and_protobuf_say_the_same():
             return [base64_ids(item) for item in node]
         if isinstance(node, dict):
             return {
-                key: __import__("base64").b64encode(bytes.fromhex(value)).decode()
+                key: base64.b64encode(bytes.fromhex(value)).decode()
                 if key in ("traceId", "spanId", "parentSpanId")
                 else base64_ids(value)
                 for key, value in node.items()
@@ -193,6 +198,8 @@ def test_the_cache_of_resources_is_bounded():
 
 
 class Word(StrEnum):
+    """Text that is not exactly a str."""
+
     READY = "ready"
 
 

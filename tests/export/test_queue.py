@@ -13,10 +13,12 @@ SECOND = 1_000_000_000
 
 
 def item(number: int, size: int = 100) -> EncodedSpan:
+    """An encoded span that costs that many bytes."""
     return EncodedSpan(number.to_bytes(24, "big"), "s", bytes(size - OVERHEAD) if size > OVERHEAD else b"")
 
 
 def numbers(batch) -> list[int]:
+    """Which items these are."""
     return [int.from_bytes(one.key, "big") for one in batch]
 
 
@@ -81,12 +83,14 @@ class Books(RuleBasedStateMachine):
 
     @rule(sizes=st.lists(st.integers(OVERHEAD, 2600), min_size=1, max_size=9))
     def put(self, sizes):
+        """Spans come."""
         for size in sizes:
             self.order += 1
             self.queue.put(item(self.order, size), self.order)
 
     @rule()
     def take(self):
+        """A batch, in the order in which its spans came."""
         batch = self.queue.take()
         assert numbers(batch) == sorted(numbers(batch))
         assert sum(one.size for one in batch) <= 2500
@@ -96,24 +100,29 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: self.batches)
     @rule(rejected=st.integers(-1, 9))
     def acknowledge(self, rejected):
+        """The oldest batch arrived."""
         self.queue.acknowledge(self.batches.pop(0), rejected=rejected)
 
     @precondition(lambda self: self.batches)
     @rule(reason=st.sampled_from(DropReason))
     def reject(self, reason):
+        """The newest batch is lost."""
         self.queue.reject(self.batches.pop(), reason)
 
     @rule(reason=st.sampled_from(DropReason))
     def refuse(self, reason):
+        """A span could not be encoded."""
         self.queue.refuse(reason)
 
     @rule()
     def clear(self):
+        """Everything that waits is given up."""
         self.queue.clear(DropReason.SHUTDOWN)
         assert self.queue.queued == 0
 
     @invariant()
     def balanced(self):
+        """No span is counted twice or not at all."""
         queue = self.queue
         assert queue.emitted == queue.acknowledged + sum(queue.dropped.values()) + queue.queued + queue.in_flight
         assert queue.in_flight == sum(map(len, self.batches))
@@ -122,6 +131,7 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self):
+        """Neither limit is ever passed."""
         assert self.queue.pending <= 20
         assert self.queue.queued_bytes + self.queue.in_flight_bytes <= 8000
 

@@ -19,7 +19,9 @@ def test_every_grpc_code(code):
     assert isinstance(grpc_outcome(code, "", 1.0), Transient) == (code in RETRYABLE | {"RESOURCE_EXHAUSTED"})
 
 
-@pytest.mark.parametrize("status", [300, 301, 302, 307, 400, 401, 403, 404, 408, 413, 422, 429, 500, 501, 502, 503, 504, 505])
+@pytest.mark.parametrize(
+    "status", [300, 301, 302, 307, 400, 401, 403, 404, 408, 413, 422, 429, 500, 501, 502, 503, 504, 505]
+)
 def test_every_http_status(status):
     """Exactly 429, 502, 503 and 504 are retried; a redirect is not."""
     assert isinstance(http_outcome(status, "", None), Transient) == (status in {429, 502, 503, 504})

@@ -19,24 +19,61 @@ T = P + "TRACES_"
 ENDPOINTS = [
     pytest.param({}, "grpc", "http://localhost:4317", id="nothing set: gRPC on this machine"),
     pytest.param({P + "ENDPOINT": "  "}, "grpc", "http://localhost:4317", id="blank is not set"),
-    pytest.param({P + "PROTOCOL": "http/protobuf"}, "http/protobuf", "http://localhost:4318/v1/traces", id="HTTP default"),
+    pytest.param(
+        {P + "PROTOCOL": "http/protobuf"}, "http/protobuf", "http://localhost:4318/v1/traces", id="HTTP default"
+    ),
     pytest.param({P + "ENDPOINT": "http://c:4317"}, "grpc", "http://c:4317", id="gRPC, not encrypted"),
     pytest.param({P + "ENDPOINT": "https://c:4317"}, "grpc", "https://c:4317", id="gRPC, TLS"),
     pytest.param({P + "ENDPOINT": "c:4317"}, "grpc", "https://c:4317", id="gRPC without scheme is TLS"),
     pytest.param({P + "ENDPOINT": "c"}, "grpc", "https://c:443", id="gRPC TLS without port"),
     pytest.param({P + "ENDPOINT": "http://c"}, "grpc", "http://c:4317", id="gRPC plain without port"),
     pytest.param({P + "ENDPOINT": "c:1", P + "INSECURE": "TRUE"}, "grpc", "http://c:1", id="INSECURE decides"),
-    pytest.param({P + "ENDPOINT": "c:1", T + "INSECURE": "false", P + "INSECURE": "true"}, "grpc", "https://c:1", id="TRACES_INSECURE"),
-    pytest.param({P + "ENDPOINT": "https://c:1", P + "INSECURE": "true"}, "grpc", "https://c:1", id="scheme beats INSECURE"),
+    pytest.param(
+        {P + "ENDPOINT": "c:1", T + "INSECURE": "false", P + "INSECURE": "true"},
+        "grpc",
+        "https://c:1",
+        id="TRACES_INSECURE",
+    ),
+    pytest.param(
+        {P + "ENDPOINT": "https://c:1", P + "INSECURE": "true"}, "grpc", "https://c:1", id="scheme beats INSECURE"
+    ),
     pytest.param({P + "ENDPOINT": "http://[::1]:4317"}, "grpc", "http://[::1]:4317", id="IPv6"),
-    pytest.param({P + "ENDPOINT": "http://c:4318"}, "http/protobuf", "http://c:4318/v1/traces", id="port 4318 says HTTP"),
-    pytest.param({P + "ENDPOINT": "http://c:4318", P + "PROTOCOL": "grpc"}, "grpc", "http://c:4318", id="unless said otherwise"),
-    pytest.param({T + "ENDPOINT": "https://c/v1/traces"}, "http/protobuf", "https://c/v1/traces", id="/v1/traces says HTTP"),
-    pytest.param({P + "ENDPOINT": "https://c/otlp/", P + "PROTOCOL": "http/protobuf"}, "http/protobuf", "https://c/otlp/v1/traces", id="path appended to a base"),
-    pytest.param({T + "ENDPOINT": "https://c/otlp", P + "PROTOCOL": "http/protobuf"}, "http/protobuf", "https://c/otlp", id="TRACES endpoint used as it is"),
-    pytest.param({T + "ENDPOINT": "https://c", P + "PROTOCOL": "http/protobuf"}, "http/protobuf", "https://c/", id="TRACES endpoint without path"),
-    pytest.param({T + "ENDPOINT": "http://t:1", P + "ENDPOINT": "http://c:2"}, "grpc", "http://t:1", id="TRACES endpoint wins"),
-    pytest.param({T + "PROTOCOL": "http/protobuf", P + "PROTOCOL": "grpc"}, "http/protobuf", "http://localhost:4318/v1/traces", id="TRACES protocol wins"),
+    pytest.param(
+        {P + "ENDPOINT": "http://c:4318"}, "http/protobuf", "http://c:4318/v1/traces", id="port 4318 says HTTP"
+    ),
+    pytest.param(
+        {P + "ENDPOINT": "http://c:4318", P + "PROTOCOL": "grpc"}, "grpc", "http://c:4318", id="unless said otherwise"
+    ),
+    pytest.param(
+        {T + "ENDPOINT": "https://c/v1/traces"}, "http/protobuf", "https://c/v1/traces", id="/v1/traces says HTTP"
+    ),
+    pytest.param(
+        {P + "ENDPOINT": "https://c/otlp/", P + "PROTOCOL": "http/protobuf"},
+        "http/protobuf",
+        "https://c/otlp/v1/traces",
+        id="path appended to a base",
+    ),
+    pytest.param(
+        {T + "ENDPOINT": "https://c/otlp", P + "PROTOCOL": "http/protobuf"},
+        "http/protobuf",
+        "https://c/otlp",
+        id="TRACES endpoint used as it is",
+    ),
+    pytest.param(
+        {T + "ENDPOINT": "https://c", P + "PROTOCOL": "http/protobuf"},
+        "http/protobuf",
+        "https://c/",
+        id="TRACES endpoint without path",
+    ),
+    pytest.param(
+        {T + "ENDPOINT": "http://t:1", P + "ENDPOINT": "http://c:2"}, "grpc", "http://t:1", id="TRACES endpoint wins"
+    ),
+    pytest.param(
+        {T + "PROTOCOL": "http/protobuf", P + "PROTOCOL": "grpc"},
+        "http/protobuf",
+        "http://localhost:4318/v1/traces",
+        id="TRACES protocol wins",
+    ),
 ]
 
 
@@ -134,7 +171,13 @@ def test_secrets_are_in_no_text():
     })  # fmt: skip
     assert settings.headers["authorization"] == f"Bearer {SECRET}"
     assert settings.endpoint.endswith(f"/v1/v1/traces?token={SECRET}")
-    for text in (repr(settings), str(settings), f"{settings.headers}", repr(dataclasses.asdict(settings)["headers"]), settings.shown_endpoint):
+    for text in (
+        repr(settings),
+        str(settings),
+        f"{settings.headers}",
+        repr(dataclasses.asdict(settings)["headers"]),
+        settings.shown_endpoint,
+    ):
         assert SECRET not in text
     assert "authorization" in repr(settings)
 
@@ -153,7 +196,10 @@ def test_resource_attributes_are_read_as_the_sdk_reads_them():
     """Same result as the OpenTelemetry SDK's own detector."""
     from opentelemetry.sdk.resources import OTELResourceDetector
 
-    environ = {"OTEL_RESOURCE_ATTRIBUTES": "a=b, deployment.environment.name = prod%20eu ,eq=x=y,u=%C3%A9,team=", "OTEL_SERVICE_NAME": "k"}
+    environ = {
+        "OTEL_RESOURCE_ATTRIBUTES": "a=b, deployment.environment.name = prod%20eu ,eq=x=y,u=%C3%A9,team=",
+        "OTEL_SERVICE_NAME": "k",
+    }
     with mock.patch.dict(os.environ, environ):
         expected = dict(OTELResourceDetector().detect().attributes)
     settings = otlp_settings(environ)

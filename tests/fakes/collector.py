@@ -7,16 +7,21 @@ The script is followed request by request; after its end everything is accepted.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.server
 import socket
+import ssl
 import struct
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent import futures
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -67,7 +72,9 @@ Reply = Accept | Fail | Answer | Reset
 class FakeCollector:
     """See the module. `requests`: every decoded request; `accepted`: span ids that were taken, in order."""
 
-    def __init__(self, protocol: str, script: Iterable[Reply] = (), *, tls: tuple[bytes, bytes] | None = None) -> None:
+    def __init__(
+        self, protocol: str, script: Iterable[Reply] = (), *, tls: tuple[bytes, bytes] | None = None, port: int = 0
+    ) -> None:
         self.protocol = protocol
         self.script = deque(script)
         self.payloads: list[bytes] = []
@@ -75,17 +82,20 @@ class FakeCollector:
         self.headers: list[dict[str, str]] = []
         self.accepted: list[bytes] = []
         self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
         if protocol == "grpc":
             self._grpc = grpc.server(futures.ThreadPoolExecutor(4))
             self._grpc.add_generic_rpc_handlers((_Handler(self),))
             if tls:
-                self.port = self._grpc.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials((tls,)))
+                self.port = self._grpc.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials((tls,)))
             else:
-                self.port = self._grpc.add_insecure_port("127.0.0.1:0")
+                self.port = self._grpc.add_insecure_port(f"127.0.0.1:{port}")
             self._grpc.start()
         else:
-            self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(self))
+            self._http = http.server.ThreadingHTTPServer(("127.0.0.1", port), _http_handler(self))
             self._http.daemon_threads = True
+            if tls:
+                self._http.socket = _tls_socket(self._http.socket, tls)
             self.port = self._http.server_address[1]
             self._thread = threading.Thread(
                 target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
@@ -118,9 +128,12 @@ class FakeCollector:
         else:
             self._http.shutdown()
             self._http.server_close()
+            for connection in tuple(self._connections):
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             self._thread.join()
 
-    def __enter__(self) -> FakeCollector:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,6 +159,16 @@ def response(reply: Accept) -> bytes:
         message.partial_success.rejected_spans = reply.rejected
         message.partial_success.error_message = reply.message
     return message.SerializeToString()
+
+
+def _tls_socket(plain: socket.socket, tls: tuple[bytes, bytes]) -> socket.socket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        key, certificate = Path(folder, "key"), Path(folder, "certificate")
+        key.write_bytes(tls[0])
+        certificate.write_bytes(tls[1])
+        context.load_cert_chain(certificate, key)
+    return context.wrap_socket(plain, server_side=True)
 
 
 class _Handler(grpc.GenericRpcHandler):
@@ -178,6 +201,10 @@ def _http_handler(collector: FakeCollector) -> type[http.server.BaseHTTPRequestH
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            super().setup()
+            collector._connections.add(self.connection)
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
@@ -199,12 +226,11 @@ def _http_handler(collector: FakeCollector) -> type[http.server.BaseHTTPRequestH
             self.wfile.write(reply.body)
 
         def finish(self) -> None:
-            try:
+            collector._connections.discard(self.connection)
+            with contextlib.suppress(OSError, ValueError):  # the connection may have been cut on purpose
                 super().finish()
-            except (OSError, ValueError):
-                pass  # the connection was cut on purpose
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     return Handler
