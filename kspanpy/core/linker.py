@@ -11,12 +11,11 @@ often the caller ticks.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import msgspec
 
 from kspanpy.core.catalog import Catalog
 from kspanpy.core.chronicle import Chronicle
+from kspanpy.core.dedupe import SeenEvents
 from kspanpy.core.model import Event
 from kspanpy.core.moment import Moment
 from kspanpy.core.placer import Placer
@@ -62,7 +61,7 @@ class Linker:
         self._book = StoryBook(self._moment, self._catalog)
         self._placer = Placer(self._moment, self._catalog, self._book, rules or RuleTable())
         self._chronicle = Chronicle(self._moment, self._catalog, self._book, self._placer)
-        self._seen: OrderedDict[str, int] = OrderedDict()  # event uid -> highest n
+        self._seen = SeenEvents(capacity=settings.max_events_remembered, memory_ns=self._moment.memory_ns)
 
     def step(self, fact: Input, now_ns: int) -> list[Output]:
         """Takes one fact, received at `now_ns`; returns what follows from it and from the time that has passed."""
@@ -131,13 +130,9 @@ class Linker:
         if not event.uid:  # the server gives every Event one; a recording may have lost it
             event = msgspec.structs.replace(event, uid=f"{event.namespace}/{event.name}")
         occ = occurrence(event, now_ns)
-        before = self._seen.get(event.uid, 0)
+        before = self._seen.note(event.uid, occ.n, now_ns)
         if occ.n <= before:
             self._moment.say(Discarded(DiscardReason.DUPLICATE))
             return
-        self._seen[event.uid] = occ.n
-        self._seen.move_to_end(event.uid)
-        if len(self._seen) > self._moment.settings.max_events_remembered:
-            self._seen.popitem(last=False)
         delta = occ.n - before if before else 1
         self._placer.place(EventItem(event, occ, delta=delta, received_ns=now_ns))
