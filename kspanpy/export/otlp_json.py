@@ -51,17 +51,18 @@ class JsonEncoder:
 
 
 def _span(span: CheckedSpan) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "traceId": span.trace_id.hex(),
-        "spanId": span.span_id.hex(),
-        "parentSpanId": span.parent_id.hex(),
-        "flags": FLAGS,
-        "name": span.name,
-        "kind": _INTERNAL,
-        "startTimeUnixNano": str(span.start_ns),
-        "endTimeUnixNano": str(span.end_ns),
-        "attributes": _attributes(span.attributes),
-    }
+    # Empty fields are left out, as the Collector leaves them out.
+    fields: dict[str, Any] = {"traceId": span.trace_id.hex(), "spanId": span.span_id.hex()}
+    if span.parent_id:
+        fields["parentSpanId"] = span.parent_id.hex()
+    fields["flags"] = FLAGS
+    if span.name:
+        fields["name"] = span.name
+    fields["kind"] = _INTERNAL
+    fields["startTimeUnixNano"] = str(span.start_ns)
+    fields["endTimeUnixNano"] = str(span.end_ns)
+    if span.attributes:
+        fields["attributes"] = _attributes(span.attributes)
     if span.dropped_attributes:
         fields["droppedAttributesCount"] = span.dropped_attributes
     if span.links:

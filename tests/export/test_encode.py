@@ -287,3 +287,11 @@ def test_no_span_breaks_the_encoders(changes):
     assert span_ids(decode(Encoder({}).encode([one, span(7)])))[-1] == (7).to_bytes(8, "big")
     count = sum(len(rs["scopeSpans"][0]["spans"]) for rs in json.loads(JsonEncoder({}).to_json([one]))["resourceSpans"])
     assert count == isinstance(encoded, EncodedSpan)
+
+
+def test_empty_fields_are_left_out():
+    """As the Collector's file exporter does: a root has no parentSpanId, a span without attributes no attributes."""
+    line = json.loads(JsonEncoder({}).to_json([span(parent_id=b"", attributes={})]))
+    assert list(line["resourceSpans"][0]["scopeSpans"][0]["spans"][0]) == [
+        *("traceId", "spanId", "flags", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "status")
+    ]
