@@ -1,4 +1,8 @@
-"""Traces as Jaeger's query APIs tell them: v3 (OTLP) for what is there, v1 for the warnings of its own checks."""
+"""Traces as Jaeger's query APIs tell them: v3 (OTLP) for what is there, v1 for the warnings of its own checks.
+
+What is there is asked for raw: the checks would write their warnings into the stored spans of a trace that is not complete yet, and
+the store in memory keeps them.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +75,7 @@ def _traces(answer: dict[str, Any]) -> dict[str, Trace]:
     for group in answer.get("result", {}).get("resourceSpans", []):
         base = _attributes(group.get("resource", {}).get("attributes", []))
         for scope in group.get("scopeSpans", []):
-            for raw in scope.get("spans", []):  # empty where Jaeger removed what came twice
+            for raw in scope.get("spans", []):
                 span = Span(
                     trace_id=raw["traceId"],
                     span_id=raw["spanId"],
@@ -122,6 +126,7 @@ class Jaeger:
                     "query.start_time_min": (now - timedelta(hours=3)).isoformat(),
                     "query.start_time_max": (now + timedelta(hours=1)).isoformat(),
                     "query.num_traces": str(limit),
+                    "query.raw_traces": "true",
                 },
             )
         )
@@ -139,7 +144,7 @@ class Jaeger:
 
     def trace(self, trace_id: str) -> Trace:
         """What there is of one trace by now."""
-        return _traces(self._get(f"/api/v3/traces/{trace_id}")).get(trace_id, Trace({}))
+        return _traces(self._get(f"/api/v3/traces/{trace_id}", raw_traces="true")).get(trace_id, Trace({}))
 
     def warnings(self, trace_id: str) -> list[str]:
         """What Jaeger has to say against the spans of a trace: clock skew, duplicate ids, missing parents."""
