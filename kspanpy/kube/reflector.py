@@ -26,7 +26,9 @@ _AFTER_DEFECT_S: Final = 5.0
 
 
 class Reflector:
-    """One watched collection. `receive` gets `wanted` changes and progress, `settled` is called once: listed, or known to be out of reach."""
+    """One watched collection. `receive` gets `wanted` changes and progress, `settled` is called once: listed, or known
+    to be out of reach; `absent` whenever it is found to be out of reach.
+    """
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Reflector:
         wanted: Callable[[Target, Change], bool],
         receive: Callable[[Target, Change | Progress], None],
         settled: Callable[[Target], None],
+        absent: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
         gate: Callable[[], None] | None = None,
     ) -> None:
@@ -48,6 +51,7 @@ class Reflector:
         self._settings = settings
         self._clock = clock
         self._wanted, self._receive, self._settled, self._malformed = wanted, receive, settled, malformed
+        self._absent = absent
         self._gate = gate
         self._protocol = ListWatch(target.resource, settings=settings, random=random)
         self._path = target.resource.path(target.namespace)
@@ -197,6 +201,7 @@ class Reflector:
                     _log.debug("%s of %s failed: %s %s", outcome.verb, self._path, outcome.reason, detail)
                 case Degraded():
                     _log.warning("%s; goes on without", missing(outcome, self.target))
+                    self._guarded(functools.partial(self._absent, self.target))
                     self._settle()
                 case Change() if not self._wanted(self.target, outcome):
                     self.counters.filtered += 1

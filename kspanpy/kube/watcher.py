@@ -55,6 +55,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._unsettled = set(watched)
+        self._reachable = set(watched)
         self._objects_first = threading.Event()
         self._stopping = False
         self._reflectors = [
@@ -67,6 +68,7 @@ class Watcher:
                 wanted=self._wanted,
                 receive=self._receive,
                 settled=self._settled,
+                absent=self._absent,
                 malformed=self._malformed,
                 gate=self._wait_for_objects if target.resource == EVENTS else None,
             )
@@ -122,6 +124,7 @@ class Watcher:
         if outcome.resource_version is None:
             return
         with self._lock:
+            self._reachable.add(target)
             version = self._merger.moved(target, outcome.resource_version)
         self._progress(kind, version)
 
@@ -136,6 +139,15 @@ class Watcher:
             self._changed.notify_all()
         self._release_events()
         self._progress(target.resource.kind, version)
+
+    def _absent(self, target: Target) -> None:
+        """May not be read. If that goes for every namespace, nothing should wait for this kind."""
+        kind = target.resource.kind
+        with self._lock:
+            self._reachable.discard(target)
+            hopeless = not any(other.resource.kind == kind for other in self._reachable)
+        if hopeless:
+            self._deliver(Delivery(self._clock.wall_ns(), kind, progress=steps.WatchMissing(kind)))
 
     def _release_events(self) -> None:
         with self._lock:
