@@ -73,7 +73,8 @@ class Record:
 
     def note_status(self, obj: Object, received_ns: int) -> None:
         """Takes the moments that this version shows first."""
-        if self.ready_ns is None and obj.kind == "Pod" and (health.ready(obj) or health.ended(obj)):
+        done = obj.phase == "Succeeded" and obj.deletion_ns is None  # a Pod that is stopped ends so, too
+        if self.ready_ns is None and obj.kind == "Pod" and (done or health.ready(obj)):
             condition = obj.condition("Ready")
             self.ready_ns = instant(condition.changed_ns if condition else None, received_ns)
         if self.dying_ns is None and obj.deletion_ns is not None:
