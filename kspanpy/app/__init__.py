@@ -1,6 +1,4 @@
-"""The composition root of `kspanpy run`: settings in, a running service out. It wires; what it wires decides."""
+"""The composition root: settings in, a running service, a recording or a telling out. It wires; what it wires decides.
 
-from kspanpy.app.service import run
-from kspanpy.app.signals import Interrupted, Signals
-
-__all__ = ["Interrupted", "Signals", "run"]
+Nothing is imported here, so that `signals` is in place before the large imports of `service`.
+"""

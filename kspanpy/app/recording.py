@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from threading import Event as Flag
 from threading import Lock
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from kspanpy.errors import KspanpyError
 from kspanpy.kube import Delivery, Watcher, WatchSettings, connect
@@ -18,40 +18,34 @@ _STOP_S = 2.0
 
 
 class Recorder:
-    """A context: connected, and at its end stopped and flushed."""
+    """Connects at once; `run` records."""
 
-    def __init__(self, settings: Settings, stream: BinaryIO, *, note: str = "") -> None:
+    def __init__(self, settings: Settings, *, note: str = "") -> None:
         """Connects. Raises UsageError or StartupError."""
         self._client = connect(kubeconfig=settings.kubeconfig or None, context=settings.context or None)
-        header = Header(
+        self._header = Header(
             cluster_uid=self._client.cluster_uid(),
             kubernetes=self._client.server_version(),
             namespaces=settings.namespaces,
             recorded_ns=time.time_ns(),
             note=note,
         )
-        self._writer = CaptureWriter(stream, header)
+        self._writer: CaptureWriter | None = None
         watch = WatchSettings(include=settings.namespaces, exclude=settings.exclude_namespaces)
         self._watcher = Watcher(self._client, settings=watch, deliver=self._deliver)
         self._lock = Lock()
         self._kinds: Counter[str] = Counter()  # at most one entry for each watched kind
         self._broken = Flag()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._watcher.stop(_STOP_S)
-        self._writer.close()
-        self._client.close()
-
-    def run(self, duration_s: float | None = None) -> None:
-        """Until Ctrl-C, the end of the duration, or an error of the file."""
-        self._watcher.start()
-        try:
-            self._broken.wait(duration_s)
-        except KeyboardInterrupt:
-            return
+    def run(self, stream: BinaryIO, *, duration_s: float | None = None) -> None:
+        """Until Ctrl-C, the end of the duration, or an error of the file. At the end everything is written."""
+        with CaptureWriter(stream, self._header) as self._writer, suppress(KeyboardInterrupt):
+            try:
+                self._watcher.start()
+                self._broken.wait(duration_s)
+            finally:
+                self._watcher.stop(_STOP_S)
+                self._client.close()
 
     def describe(self) -> str:
         """How far it is."""
@@ -62,14 +56,15 @@ class Recorder:
 
     def raise_for_loss(self, name: str) -> None:
         """A file that is not whole is an error, except when nobody reads the pipe any more."""
-        error = self._writer.error
+        writer = self._writer
+        error = writer.error if writer is not None else None
         if isinstance(error, BrokenPipeError):
             raise error
-        if error is not None:
-            raise KspanpyError(f"{name} is not whole: {error.strerror or error}; {self._writer.lost} changes are lost")
+        if writer is not None and error is not None:
+            raise KspanpyError(f"{name} is not whole: {error.strerror or error}; {writer.lost} changes are lost")
 
     def _deliver(self, delivery: Delivery) -> None:
-        if delivery.change is None:
+        if delivery.change is None or self._writer is None:
             return
         with self._lock:
             self._kinds[delivery.kind] += 1

@@ -60,7 +60,7 @@ def run(settings: Settings, signals: Signals, *, environ: Mapping[str, str] = os
             stop = _start(settings, signals, stack, environ)
         except Interrupted:
             _log.info("stopped while starting")
-            return 0
+            raise
         signals.asked.wait()
         stop()
     return 0
@@ -75,7 +75,8 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     sink = sinks.make(settings, otlp, cluster_uid=cluster_uid)
     stack.callback(sink.close)
 
-    linker = Linker(linker_settings(settings, cluster_uid=cluster_uid, service=otlp.service_name))
+    identity = cluster_uid or settings.cluster_name  # two clusters must not share ids
+    linker = Linker(linker_settings(settings, cluster_uid=identity, service=otlp.service_name))
     loop: Loop
 
     def deliver(delivery: Delivery) -> None:

@@ -1,14 +1,16 @@
 """The command line. Only click is imported here, so that help, version and completion answer at once.
 
 Exit codes: 0 done, 1 a failure or a second signal, 2 wrong usage, 3 the service could not start, 4 an input could not be read,
-130 interrupted, 141 nobody reads the output any more. Every foreseen error is one line on stderr.
+130 interrupted, 143 terminated, 141 nobody reads the output any more. Every foreseen error is one line on stderr.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +21,7 @@ from kspanpy.errors import KspanpyError
 
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
+TERMINATED: Final = 143
 
 # In the order in which a newcomer meets them. The help is repeated here because the commands are imported only to run.
 COMMANDS: Final = {
@@ -93,6 +96,8 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit code."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         result = cli.main(args, prog_name="kspanpy", standalone_mode=False)
     except KspanpyError as error:
@@ -108,6 +113,11 @@ def main(args: Sequence[str] | None = None) -> int:
 def discard_output() -> None:
     """From now on stdout leads nowhere: the interpreter flushes it once more at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    """Unwinds, so that files are closed; also as process 1 of a container, which the system would not end by itself."""
+    sys.exit(TERMINATED)
 
 
 def _say(message: str, code: int) -> int:

@@ -38,12 +38,9 @@ def command(*, file: str, duration: float | None, note: str, force: bool, **flag
     from kspanpy.settings import otel
 
     logs.set_up(level="warning", form="text", secrets=otel.secrets())
-    with (
-        _output(file, force=force) as stream,
-        recording.Recorder(settings, stream, note=note) as recorder,
-        terminal.progress(recorder.describe, patience_s=0.5),
-    ):
-        recorder.run(duration)
+    recorder = recording.Recorder(settings, note=note)
+    with _output(file, force=force) as stream, terminal.progress(recorder.describe, patience_s=0.5):
+        recorder.run(stream, duration_s=duration)
     recorder.raise_for_loss(file)
     terminal.stderr().print(f"{recorder.describe()} · written to {'stdout' if file == '-' else file}", markup=False)
 
@@ -60,9 +57,11 @@ def _output(file: str, *, force: bool) -> AbstractContextManager[BinaryIO]:
             raise UsageError("a capture is not for a terminal: name a file, or pipe it somewhere")
         return nullcontext(sys.stdout.buffer)
     try:
-        raw = Path(file).open("wb" if force else "xb")  # noqa: SIM115 - the caller's context
+        path, mode = Path(file), "wb" if force else "xb"
+        if file.endswith(".gz"):
+            return cast("BinaryIO", gzip.open(path, mode, compresslevel=6))
+        return cast("BinaryIO", path.open(mode))
     except FileExistsError:
         raise UsageError(f"{file} is there already: choose another name, or --force to replace it") from None
     except OSError as error:
         raise UsageError(f"{file} can not be written: {error.strerror}") from None
-    return cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6)) if file.endswith(".gz") else raw

@@ -22,13 +22,15 @@ def command(**flags: object) -> int:
 
     SIGTERM and Ctrl-C end it in order, within KSPANPY_SHUTDOWN_SECONDS; a second signal ends it at once.
     """
-    from kspanpy.settings import load
-
-    settings = load(flags).settings  # first: a mistake in it is told before the large imports
-    from kspanpy.app import Interrupted, Signals, run
+    from kspanpy.app.signals import Interrupted, Signals
 
     try:
-        with Signals() as signals:
+        with Signals() as signals:  # before the large imports: a signal may come at any time
+            from kspanpy.settings import load
+
+            settings = load(flags).settings
+            from kspanpy.app.service import run
+
             return run(settings, signals)
     except Interrupted:
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,7 +36,7 @@ def tell(
     otlp = export.otlp_settings(environ)
     opened = source.open_input(file) if stream is None else stream
     size = Path(file).stat().st_size if stream is None and Path(file).is_file() else 0
-    with read(file, stream=opened) as capture:
+    with nullcontext() if file == "-" else opened, read(file, stream=opened) as capture:
         uid = capture.header.cluster_uid
         attributes = export.cluster_attributes(
             otlp.resource_attributes, cluster_uid=uid, cluster_name=settings.cluster_name

@@ -21,14 +21,21 @@ PATIENCE_S: Final = 2.0
 _REFRESH_S: Final = 0.25
 
 
+class _Console(Console):
+    """Rich would end the program by itself, with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def stdout() -> Console:
     """For results: plain when piped or NO_COLOR is set, and as wide as the terminal."""
-    return Console(highlight=False, soft_wrap=False, emoji=False)
+    return _Console(highlight=False, soft_wrap=False, emoji=False)
 
 
 def stderr() -> Console:
     """For what is said about the results."""
-    return Console(stderr=True, highlight=False, emoji=False)
+    return _Console(stderr=True, highlight=False, emoji=False)
 
 
 def print_lines(console: Console, lines: list[Text]) -> None:

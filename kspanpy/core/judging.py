@@ -43,7 +43,8 @@ def judge_leaf(leaf: Lifecycle) -> None:
             leaf.failure = None
     elif phase == "startup":
         if record.ready_ns is None:
-            leaf.failure = health.failure(record.object) or leaf.failure
+            own = health.failure(record.object) if record.dying_ns is None else None  # how it was stopped is no reason
+            leaf.failure = own or leaf.failure
             leaf.nominal_end_ns = record.dying_nominal_ns
         else:
             leaf.failure = None

@@ -63,9 +63,14 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if not name.upper().startswith(PREFIX) or name in known or _SERVICE_LINK.fullmatch(name):
             continue
-        close = difflib.get_close_matches(name.upper(), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`kspanpy config` lists the known ones"
+        close = _closest(name.upper().removeprefix(PREFIX), sorted(n.removeprefix(PREFIX) for n in known))
+        hint = f"did you mean {PREFIX}{close}?" if close else "`kspanpy run --help` lists the known ones"
         raise UsageError(f"{text(name, _SHOWN)} is not a setting of kspanpy: {hint}")
+
+
+def _closest(name: str, known: list[str]) -> str:
+    longer = [other for other in known if name and other.startswith(name)]
+    return next(iter(longer or difflib.get_close_matches(name, known, n=1)), "")
 
 
 def _one_line(error: ValidationError, given: Mapping[str, object]) -> str:
