@@ -196,7 +196,9 @@ def test_a_kind_that_may_not_be_read_is_told_once_and_the_rest_goes_on(
     health = next(health for health in watcher.health() if health.kind == "Node")
     assert (health.synced, health.state) == (False, WatchState.FORBIDDEN)
     assert health.reason.startswith("may not list nodes")
-    assert steps.WatchMissing("Node") in [delivery.progress for delivery in received.deliveries], "so nothing waits for Nodes"
+    assert steps.WatchMissing("Node") in [delivery.progress for delivery in received.deliveries], (
+        "so nothing waits for Nodes"
+    )
     server.forbidden.clear()
     server.put("nodes", {"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n"}})
     assert until(lambda: received.changes("Node") == [("ADDED", "n")])
