@@ -28,6 +28,11 @@ def settled(obj: Object) -> bool:
     return check is None or check(obj)
 
 
+def known(kind: str) -> bool:
+    """True if the status of such objects says whether they are well."""
+    return kind in _SETTLED
+
+
 def failure(obj: Object) -> Failure | None:
     """What the object's own conditions say went wrong, if they do."""
     for type_, status, reasons in _FAILURES.get(obj.kind, ()):

@@ -131,7 +131,7 @@ class Placer:
         for record in chain[1:]:  # a change of a higher object that is still open makes this one its consequence
             above = record.chapters[-1] if record.chapters else None
             if above is not None and above.at_ns <= chapter.at_ns and above.covers(chapter.at_ns):
-                chapter.inside = above.inside or above
+                self._book.consequence(chapter, above.inside or above)
                 return None
         self._book.refresh(self._book.of_chapter(chapter, chain))
         return None

@@ -145,8 +145,12 @@ class Lifecycle:
 
     @property
     def shown_phase(self) -> str:
-        """The phase in the span's name."""
-        return self.phase or self.story.phase
+        """The phase in the span's name: its own, that of its own change within the story, that of the story."""
+        if self.phase or self.parent is None:
+            return self.phase or self.story.phase
+        chapter = self.story.chapter
+        own = next((c.phase for c in reversed(self.record.chapters) if chapter is not None and c.inside is chapter), "")
+        return own or self.story.phase
 
     def nominal_ns_or(self, other_ns: int) -> int:
         """When it began by the cluster's word, else that."""

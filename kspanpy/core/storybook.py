@@ -178,6 +178,15 @@ class StoryBook:
         if record.episode is not None:
             self.refresh(record.episode)
 
+    @staticmethod
+    def consequence(chapter: Chapter, above: Chapter) -> None:
+        """A change of a lower object happened because of one of a higher object, and says what kind of change that is."""
+        chapter.inside = above
+        if above.phase == "update" and chapter.phase in ("rollout", "scale"):
+            above.phase = chapter.phase
+            if above.story is not None:
+                above.story.phase = chapter.phase
+
     def supersede(self, chapter: Chapter, newer: Chapter) -> None:
         """A newer change of the same object has begun."""
         chapter.superseded = True
