@@ -59,7 +59,7 @@ class Record:
         self.owner = causal_owner(obj)
         self.born_ns = instant(obj.created_ns, received_ns)
         self.first_rv = obj.resource_version
-        self.fresh = obj.created_ns is None or received_ns - obj.created_ns < _FRESH_NS
+        self.fresh = _looks_new(obj, received_ns)
         self.ready_ns: int | None = None
         self.dying_rv: int | None = None
         self.dying_ns: int | None = None
@@ -100,6 +100,13 @@ class Record:
     def kind(self) -> str:
         """Its kind."""
         return self.object.kind
+
+
+def _looks_new(obj: Object, received_ns: int) -> bool:
+    """True for a version that may well be the first one, judged by itself."""
+    if obj.deletion_ns is not None or (health.known(obj.kind) and health.settled(obj)):
+        return False
+    return obj.created_ns is None or received_ns - obj.created_ns < _FRESH_NS
 
 
 def causal_owner(obj: Object) -> OwnerReference | None:

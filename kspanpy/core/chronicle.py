@@ -89,7 +89,7 @@ class Chronicle:
 
     def _created(self, record: Record) -> None:
         obj, fresh = record.object, record.fresh
-        change = changes.creation(obj) if fresh else changes.last_change(obj)
+        change = changes.creation(obj) if fresh and obj.generation <= 1 else changes.last_change(obj)
         rv = obj.resource_version if fresh else None
         at_ns = instant(change.at_ns, self._moment.now_ns)
         chapter = Chapter(record, phase=record.rule.created, change=change, rv=rv, at_ns=at_ns)
