@@ -118,8 +118,9 @@ class Placer:
             need = self._await_deciders(decisive, record, rv)
             if need is not None:
                 return need
-            if _chapter_of(decisive, chain, record, death=item.death) is None:  # an event may say what this is about
-                return ForObject(record.uid, self._moment.settings.structure_hold_s)
+            if _chapter_of(decisive, chain, record, death=item.death) is None:
+                # An event about it may say what this is about, or the end of its root object that it was deleted with.
+                return ForObject(chain[-1].uid, self._moment.settings.sure_hold_s)
         self._phase(record, phase, chain, decisive, f"{record.uid}/{phase}")
         return None
 
