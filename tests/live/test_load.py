@@ -32,7 +32,7 @@ class Recording:
             thing = change.get("object", {})
             if thing.get("kind") != "Event":
                 self.objects.setdefault(thing.get("metadata", {}).get("uid", ""), thing)
-            elif change["type"] != "DELETED":
+            elif change["type"] != "DELETED" and thing["metadata"]["namespace"].startswith("load-"):
                 n = (thing.get("series") or {}).get("count") or thing.get("count") or 1
                 self.events.setdefault((thing["metadata"]["uid"], n), thing)
 
