@@ -63,7 +63,6 @@ class DiscardReason(StrEnum):
     """Why an occurrence got no span. A closed list: it is a metric label."""
 
     DUPLICATE = "duplicate"  # this step of this Event was seen before: a relist, a re-sent line
-    OVERFLOW = "overflow"  # more events waited for their objects than the linker may hold
 
 
 class SpanEnded(msgspec.Struct, frozen=True, gc=False):

@@ -21,7 +21,9 @@ DOCS = TOP / "docs"
 
 def test_the_tables_of_the_pages_are_those_of_the_code() -> None:
     """Every setting, OTEL variable and metric, with its default and meaning; `scripts/docs` renews them."""
-    done = subprocess.run([sys.executable, TOP / "scripts" / "docs", "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, TOP / "scripts" / "docs", "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -29,13 +31,16 @@ def test_every_variable_of_the_code_is_on_the_page_and_no_other() -> None:
     """Both ways, as whole words."""
     page = set(re.findall(r"\b(?:KSPANPY|OTEL)_[A-Z_]*[A-Z]\b", (DOCS / "configuration.md").read_text()))
     code = {reference.variable(name) for name in reference.fields()} | {variable.name for variable in VARIABLES}
-    assert page - {"OTEL_EXPORTER_OTLP"} == code
+    page |= {name.replace("_OTLP_", "_OTLP_TRACES_") for name in page if "_OTLP_" in name and "_TRACES_" not in name}
+    assert page - {"OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"} == code
 
 
 def test_every_exit_code_is_on_the_page() -> None:
     """Those of the error tree and those of signals and pipes."""
     page = {int(code) for code in re.findall(r"^\| (\d+) \|", (DOCS / "configuration.md").read_text(), re.MULTILINE)}
-    tree = {error.exit_code for error in (errors.KspanpyError, errors.UsageError, errors.StartupError, errors.InputError)}
+    tree = {
+        error.exit_code for error in (errors.KspanpyError, errors.UsageError, errors.StartupError, errors.InputError)
+    }
     assert page == tree | {0, 130, 141, 143}
 
 
