@@ -1,6 +1,7 @@
 """/livez, /readyz and /metrics on one port: a small server that can not be used to hold up the service.
 
-Invariants: at most `_THREADS` requests at a time, each gone after `_DEADLINE_S` whatever the client does; only GET and HEAD;
+Invariants: at most `_THREADS` requests at a time, each gone after `_DEADLINE_S` whatever the client does, and sooner
+while others wait, so that silent clients can not keep the probes out; only GET and HEAD;
 one request per connection; nothing of the request is logged or sent back.
 """
 
@@ -18,6 +19,7 @@ from kspanpy.errors import StartupError
 
 _THREADS: Final = 8
 _DEADLINE_S: Final = 10.0
+_PRESSED_S: Final = 1.0  # what a request may take while another one waits for its place
 _TEXT: Final = "text/plain; charset=utf-8"
 
 Reason = Callable[[], str]  # why not; empty for yes
@@ -111,9 +113,12 @@ class _Server(HTTPServer):
         self.server_name, self.server_port = "kspanpy", self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(timeout=1.0):
-            self.shutdown_request(request)
-            return
+        until = time.monotonic() + 2 * _PRESSED_S
+        while not self._free.acquire(timeout=_PRESSED_S / 10):
+            self._end_older_than(_PRESSED_S)
+            if time.monotonic() > until:
+                self.shutdown_request(request)
+                return
         with self._lock:
             self._open[id(request)] = (time.monotonic(), request)
         Thread(target=self._answer, args=(request, client_address), name="ops-request", daemon=True).start()
@@ -131,7 +136,10 @@ class _Server(HTTPServer):
 
     def service_actions(self) -> None:
         """Called between requests and every poll: ends the requests that take too long."""
-        late = time.monotonic() - _DEADLINE_S
+        self._end_older_than(_DEADLINE_S)
+
+    def _end_older_than(self, seconds: float) -> None:
+        late = time.monotonic() - seconds
         with self._lock:
             for since, request in self._open.values():
                 if since < late:

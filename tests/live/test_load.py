@@ -18,7 +18,7 @@ from tests.live.stack import SHARED, ControlPlane, Kspanpy, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
-DEPLOYMENTS, REPLICAS = 150, 3
+DEPLOYMENTS, REPLICAS = 40, 3
 
 
 class Recording:
@@ -102,10 +102,10 @@ def test_a_burst_is_delivered_whole_and_to_the_right_story(
     wrong = Counter(
         f"{event['involvedObject']['kind']}.{event['reason']}: {_root(where[key])}"
         for key, event in seen.events.items()
-        if key in where
-        and event["involvedObject"].get("namespace", "").startswith("load-")
-        and _root(where[key]) != ("Deployment", seen.root(event))
+        if key in where and _root(where[key]) != ("Deployment", seen.root(event))
     )
+    import pickle
+    Path("/tmp/pf/traces.pkl").write_bytes(pickle.dumps(traces))
     stories = Counter(trace.root.name for trace in traces.values() if len(trace.roots) == 1)
     say(f"stories: {dict(stories)}")
     say(f"kspanpy: {cpu:.1f} s of CPU in {seconds:.0f} s, peak {peak:.0f} MiB, {requests} API requests")
