@@ -90,11 +90,11 @@ class TestFolding:
 
     def test_repeated_events_show_the_first(self) -> None:
         """When it began is what one wants to know."""
-        repeats = [event(f"e{n}", "web", reason="BackOff", message=f"Back-off {n}", at=n) for n in range(5)]
+        repeats = [event(f"e{n}", "web", reason="BackOff", message=f"Back-off restarting {n}", at=n) for n in range(5)]
         shown, folded = fold(self.nodes([*rollout(0), *repeats]))
         assert isinstance(shown, Node)
         assert isinstance(folded, Fold)
-        assert (shown.span.attributes["k8s.event.message"], len(folded.nodes)) == ("Back-off 0", 4)
+        assert (shown.span.attributes["k8s.event.message"], len(folded.nodes)) == ("Back-off restarting 0", 4)
 
     def test_the_one_that_failed_is_not_folded_away(self) -> None:
         """One pod of twelve that had trouble looks different, and so is shown."""
