@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from kspanpy.cli.options import ALL, settings_flags
+
+_EXPLAINED: Final = 120  # columns from which on there is room to say what a setting means
 
 
 @click.command("config", short_help="Show the effective settings and where each one comes from.")
@@ -32,21 +36,20 @@ def command(*, as_json: bool, **flags: object) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("variable", "value", "source", "meaning"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("variable", "source"))
-    for name, field in reference.fields().items():
-        source = sources[name]
-        style = "" if source == "default" else "bold green"
-        shown = reference.text_of(getattr(settings, name)) or "(empty)"
-        meaning = Text(field.description or "", style="bright_black")
-        table.add_row(reference.variable(name), Text(shown, style=style), Text(source, style=style), meaning)
-    for variable, value in variables:
-        table.add_row(
-            variable.name,
-            Text(value, style="bold green"),
-            Text("environment", style="bold green"),
-            Text(variable.meaning, style="bright_black"),
-        )
     console = terminal.stdout()
+    explain = console.width >= _EXPLAINED
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("variable", "value", "source", "meaning")[: 4 if explain else 3]:
+        table.add_column(title, overflow="fold", no_wrap=title in ("variable", "source"))
+
+    def row(name: str, value: str, source: str, meaning: str) -> None:
+        style = "" if source == "default" else "bold green"
+        cells = [Text(name), Text(value, style=style), Text(source, style=style), Text(meaning, style="bright_black")]
+        table.add_row(*cells[: 4 if explain else 3])
+
+    for name, field in reference.fields().items():
+        shown = reference.text_of(getattr(settings, name)) or "(empty)"
+        row(reference.variable(name), shown, sources[name], field.description or "")
+    for variable, value in variables:
+        row(variable.name, value, "environment", variable.meaning)
     console.print(table)

@@ -1,0 +1,288 @@
+"""`kspanpy run` and `kspanpy capture` as processes, against an API server on loopback: start, answers, end, exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import gzip
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.apiserver import FakeApiServer
+from fakes.objects import event, pod
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def now() -> str:
+    """As Kubernetes writes it."""
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def until(condition: Callable[[], Any], what: str) -> None:
+    """Waits for another process."""
+    end = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+class Process:
+    """A kspanpy of its own."""
+
+    def __init__(self, folder: Path, *args: str, **environ: str) -> None:
+        self.log = folder / "stderr"
+        self._file = self.log.open("w")
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kspanpy", *args],
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            env={**os.environ, **environ},
+            cwd=folder,
+            text=True,
+        )
+
+    def end(self, number: signal.Signals | None = None) -> int:
+        """Its exit code, after a signal."""
+        if number is not None:
+            self.process.send_signal(number)
+        code = self.process.wait(20)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        """Whatever happens."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._file.close()
+
+    def said(self) -> list[dict[str, Any]]:
+        """The lines of the log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+class Service(Process):
+    """`kspanpy run`."""
+
+    def __init__(self, folder: Path, kubeconfig: str, *args: str, **environ: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        super().__init__(folder, "run", "--kubeconfig", kubeconfig, "--listen", self.address, *args, **environ)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body; 0 while nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def metrics(self) -> dict[str, float]:
+        """Samples without labels, and sums of those that have some."""
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(self.get("/metrics")[1]):
+            for sample in family.samples:
+                found[sample.name] = found.get(sample.name, 0.0) + sample.value
+        return found
+
+    def ready(self) -> Service:
+        """When it is."""
+        until(lambda: self.get("/readyz")[0] == 200, "it does not become ready")
+        return self
+
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(server: FakeApiServer, tmp_path: Path) -> Iterator[Start]:
+    """Starts services; kills what is left."""
+    started: list[Service] = []
+
+    def make(*args: str, **environ: str) -> Service:
+        started.append(Service(tmp_path, server.kubeconfig(tmp_path), *args, **environ))
+        return started[-1]
+
+    yield make
+    for service in started:
+        with contextlib.suppress(AssertionError):
+            service.close()
+
+
+def balanced(metrics: dict[str, float]) -> bool:
+    """Both sums of `kspanpy.ops.metrics`."""
+    events = sum(metrics[f"kspanpy_events_{name}"] for name in ("exported_total", "discarded_total", "pending"))
+    spans = sum(metrics[f"kspanpy_spans_{name}"] for name in ("acknowledged_total", "dropped_total", "queued"))
+    return metrics["kspanpy_events_seen_total"] == events and metrics["kspanpy_spans_emitted_total"] == spans
+
+
+class TestRun:
+    """The service."""
+
+    def test_from_the_watch_to_the_file(self, start: Start, server: FakeApiServer, tmp_path: Path) -> None:
+        """What is there and what happens becomes spans; the sums hold; SIGTERM ends it with 0 and a summary."""
+        server.put("pods", pod("web"))
+        server.put("events", event("e1", at=now(), reason="Killing", message="Stopping"))
+        service = start("--exporter", "file", "--output", "spans.json").ready()
+        assert service.get("/livez") == (200, "ok\n")
+        server.put("events", event("e2", at=now(), reason="BackOff", type="Warning", message="Back-off"))
+        until(lambda: service.metrics().get("kspanpy_events_seen_total") == 2, "the event is not seen")
+        assert balanced(service.metrics())
+
+        assert service.end(signal.SIGTERM) == 0
+        summary = service.said()[-1]
+        assert (summary["message"], summary["events_seen"], summary["events_pending"]) == ("stopped", 2, 0)
+        assert summary["spans_emitted"] == summary["spans_acknowledged"] > 2
+        text = (tmp_path / "spans.json").read_text()
+        assert '"Pod.Killing"' in text
+        assert '"Pod.BackOff"' in text
+
+    def test_every_watched_kind_has_metrics(self, start: Start) -> None:
+        """By kind, with names of kinds only."""
+        service = start("--exporter", "none").ready()
+        kinds = set(re.findall(r'kspanpy_watch_synced\{kind="(\w+)"\} 1.0', service.get("/metrics")[1]))
+        assert {"Event", "Pod", "Deployment", "Node"} <= kinds
+        assert service.end(signal.SIGINT) == 0
+
+    def test_a_backend_that_is_away_costs_the_deadline_and_is_told(self, start: Start, server: FakeApiServer) -> None:
+        """Exit code 0 within the deadline; every lost span is counted and logged."""
+        server.put("pods", pod("web"))
+        server.put("events", event("e1", at=now(), reason="Killing"))
+        service = start(
+            "--shutdown-seconds",
+            "1",
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+            OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+        ).ready()
+        until(lambda: service.metrics().get("kspanpy_spans_queued", 0) > 0, "nothing is queued")
+        assert balanced(service.metrics())
+        began = time.monotonic()
+        assert service.end(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 4
+        summary = service.said()[-1]
+        assert summary["spans_dropped"] == summary["spans_emitted"] > 0
+
+    def test_the_second_signal_does_not_wait(self, start: Start, server: FakeApiServer) -> None:
+        """Exit code 1, at once."""
+        server.put("pods", pod("web"))
+        server.put("events", event("e1", at=now(), reason="Killing"))
+        service = start(
+            "--shutdown-seconds",
+            "20",
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+            OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+        ).ready()
+        until(lambda: service.metrics().get("kspanpy_spans_queued", 0) > 0, "nothing is queued")
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: any(line["message"] == "stopping" for line in service.said()), "it does not stop")
+        until(lambda: service.get("/readyz")[0] in (503, 0), "it is still ready")
+        began = time.monotonic()
+        assert service.end(signal.SIGTERM) == 1
+        assert time.monotonic() - began < 2
+
+    def test_a_signal_while_it_connects(self, tmp_path: Path) -> None:
+        """An API server that does not answer does not hold it: exit code 0, without waiting for a timeout."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            fake = FakeApiServer()
+            fake.http.server_close()
+            kubeconfig = Path(fake.kubeconfig(tmp_path))
+            address = f"127.0.0.1:{silent.getsockname()[1]}"
+            kubeconfig.write_text(re.sub(r"127\.0\.0\.1:\d+", address, kubeconfig.read_text()))
+            service = Service(tmp_path, str(kubeconfig), "--exporter", "none")
+            silent.settimeout(15)
+            connection, _ = silent.accept()
+            began = time.monotonic()
+            assert service.end(signal.SIGTERM) == 0
+            assert time.monotonic() - began < 2
+            connection.close()
+        assert service.said()[-1]["message"] == "stopped while starting"
+
+    def test_no_rights_on_events_is_no_start(self, start: Start, server: FakeApiServer) -> None:
+        """Exit code 3, and the right that is missing."""
+        server.forbidden.add(("list", "events"))
+        service = start("--exporter", "none")
+        assert service.end() == 3
+        assert "may not list events" in service.log.read_text().splitlines()[-1]
+
+    def test_a_taken_port_is_no_start(self, server: FakeApiServer, tmp_path: Path) -> None:
+        """Exit code 3, and the variable."""
+        port = server.http.server_address[1]
+        process = Process(
+            tmp_path, "run", "--kubeconfig", server.kubeconfig(tmp_path), KSPANPY_LISTEN=f"127.0.0.1:{port}"
+        )
+        assert process.end() == 3
+        assert f"KSPANPY_LISTEN=127.0.0.1:{port}: can not listen there" in process.log.read_text()
+
+    def test_no_secret_is_ever_written(self, start: Start, server: FakeApiServer) -> None:
+        """Neither the header of the backend nor the token of the cluster, at level debug, while both fail."""
+        server.put("pods", pod("web"))
+        server.put("events", event("e1", at=now(), reason="Killing"))
+        service = start(
+            "--shutdown-seconds", "1", "--log-level", "debug",
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+            OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20s3cr3tv4lue",
+        ).ready()  # fmt: skip
+        page = service.get("/metrics")[1]
+        assert service.end(signal.SIGTERM) == 0
+        assert "s3cr3tv4lue" not in page + service.log.read_text()
+
+
+class TestCapture:
+    """`kspanpy capture`."""
+
+    def test_what_is_there_and_what_happens(self, server: FakeApiServer, tmp_path: Path) -> None:
+        """Until Ctrl-C; the file is whole, compressed by its name, and can be replayed."""
+        server.put("pods", pod("web"))
+        kubeconfig = server.kubeconfig(tmp_path)
+        process = Process(tmp_path, "capture", "rollout.ndjson.gz", "--kubeconfig", kubeconfig, "--note", "a test")
+        until(lambda: server.open_watches > 5, "it does not watch")
+        server.put("events", event("e1", at=now(), reason="Killing"))
+        time.sleep(0.1)
+        assert process.end(signal.SIGINT) == 0
+        header, *lines = gzip.decompress((tmp_path / "rollout.ndjson.gz").read_bytes()).splitlines()
+        assert json.loads(header)["note"] == "a test"
+        assert [json.loads(line)["object"]["kind"] for line in lines] == ["Pod", "Event"]
+        assert "2 changes, 1 of Events · written to rollout.ndjson.gz" in process.log.read_text()
+
+        replayed = subprocess.run(
+            [sys.executable, "-m", "kspanpy", "replay", "rollout.ndjson.gz", "--list"],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert "shop/web" in replayed.stdout
+
+    def test_sigterm_leaves_a_whole_file_too(self, server: FakeApiServer, tmp_path: Path) -> None:
+        """Whoever ends it: what was seen can be read."""
+        server.put("pods", pod("web"))
+        process = Process(tmp_path, "capture", "c.ndjson.gz", "--kubeconfig", server.kubeconfig(tmp_path))
+        until(lambda: server.open_watches > 5, "it does not watch")
+        time.sleep(0.1)
+        assert process.end(signal.SIGTERM) == 143
+        assert len(gzip.decompress((tmp_path / "c.ndjson.gz").read_bytes()).splitlines()) == 2
+
+    def test_a_file_is_not_replaced_by_accident(self, server: FakeApiServer, tmp_path: Path) -> None:
+        """Exit code 2, and the file as it was; --duration ends without a signal."""
+        (tmp_path / "c.ndjson").write_text("precious")
+        kubeconfig = server.kubeconfig(tmp_path)
+        refused = Process(tmp_path, "capture", "c.ndjson", "--duration", "0.1", "--kubeconfig", kubeconfig)
+        assert refused.end() == 2
+        assert (tmp_path / "c.ndjson").read_text() == "precious"
+        allowed = Process(tmp_path, "capture", "c.ndjson", "--duration", "0.1", "--force", "--kubeconfig", kubeconfig)
+        assert allowed.end() == 0
+        assert (tmp_path / "c.ndjson").read_text().startswith('{"capture":1')
