@@ -80,18 +80,18 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="kspanpy", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Turns Kubernetes Events into OpenTelemetry traces.
+    """Turns Kubernetes Events into OpenTelemetry traces.
 
     kspanpy watches a cluster (read-only) and tells each change of a workload as one trace: who made it, which
     ReplicaSets and Pods came and went because of it, where the time went, what failed and why.
 
     \b
-    Try it:           kspanpy demo
-    On your events:   kubectl get events -A -o json | kspanpy replay - --tree
-    In a cluster:     OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317 kspanpy run
+    Try it:          kspanpy demo
+    On your events:  kubectl get events -A -o json | kspanpy replay - --tree
+    On a cluster:    OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 kspanpy run
 
     Every setting is a variable KSPANPY_*; `kspanpy config` lists them. A flag wins over a variable.
-    """
+    """  # noqa: D301 - click wants the character \b, not its escape
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from kspanpy.cli.options import settings_flags
 @click.option("--note", default="", metavar="TEXT", help="Kept in the first line of the file: what was done meanwhile.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 def command(*, file: str, duration: float | None, note: str, force: bool, **flags: object) -> None:
-    r"""Record what happens in a cluster to FILE (- is stdout; a name that ends in .gz is compressed).
+    """Record what happens in a cluster to FILE (- is stdout; a name that ends in .gz is compressed).
 
     First comes what is there, then every change, until Ctrl-C or --duration. The file holds whole objects, such as Pods
     with the environment of their containers, but no Secrets and no ConfigMaps: look at it before you share it.
@@ -28,7 +28,7 @@ def command(*, file: str, duration: float | None, note: str, force: bool, **flag
     \b
     kspanpy capture --namespaces shop --duration 120 rollout.ndjson.gz
     kspanpy replay rollout.ndjson.gz --tree
-    """
+    """  # noqa: D301 - click wants the character \b, not its escape
     from kspanpy.settings import load
 
     settings = load(flags).settings

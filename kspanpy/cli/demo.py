@@ -23,7 +23,7 @@ OUTPUT = "kspanpy-demo.json"
 @click.option("--all", "all_stories", is_flag=True, help="Print every story of the recording, not only the best two.")
 @settings_flags(*STORIES, "shutdown_seconds")
 def command(*, output: str, all_stories: bool, **flags: object) -> None:
-    r"""See what kspanpy does: a recorded minute of a real cluster, told as stories in the terminal.
+    """See what kspanpy does: a recorded minute of a real cluster, told as stories in the terminal.
 
     No cluster and no backend are needed. The spans are written to a file. With OTEL_EXPORTER_OTLP_ENDPOINT set they are
     sent there too, moved to the last minutes so that a viewer lists them:
@@ -31,7 +31,7 @@ def command(*, output: str, all_stories: bool, **flags: object) -> None:
     \b
     docker run --rm -p 16686:16686 -p 4317:4317 jaegertracing/jaeger
     OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 kspanpy demo
-    """
+    """  # noqa: D301 - click wants the character \b, not its escape
     from kspanpy.settings import load
 
     settings = load(flags).settings

@@ -22,7 +22,7 @@ from kspanpy.cli.options import STORIES, settings_flags
 @click.option("--send", is_flag=True, help="Send the spans to the OTLP backend of OTEL_EXPORTER_OTLP_ENDPOINT.")
 @settings_flags(*STORIES, "shutdown_seconds")
 def command(*, file: str, output: str | None, tree: bool, as_list: bool, send: bool, **flags: object) -> None:
-    r"""Turn a recording into traces, as fast as it can be read: FILE has its own clock.
+    """Turn a recording into traces, as fast as it can be read: FILE has its own clock.
 
     FILE is what `kspanpy capture` wrote, or the output of `kubectl get events -o json`; plain or gzip; - is stdin.
     The same FILE gives the same spans. What can not be read is counted and left out. A summary goes to stderr.
@@ -31,7 +31,7 @@ def command(*, file: str, output: str | None, tree: bool, as_list: bool, send: b
     kspanpy replay rollout.ndjson.gz --list
     kspanpy replay rollout.ndjson.gz --output spans.json
     kubectl get events -A -o json | kspanpy replay - --tree
-    """
+    """  # noqa: D301 - click wants the character \b, not its escape
     from kspanpy.cli import showing
     from kspanpy.settings import load
 

@@ -10,7 +10,7 @@ from kspanpy.cli.options import ALL, settings_flags
 @click.command("run", short_help="Run the service: watch a cluster and send its stories.")
 @settings_flags(*ALL)
 def command(**flags: object) -> int:
-    r"""Run the service: watch a cluster and send its stories.
+    """Run the service: watch a cluster and send its stories.
 
     Needs the right to get, list and watch Events and the objects they are about; what may not be read is done without.
     Spans go to the OTLP backend of OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4317).
@@ -21,7 +21,7 @@ def command(**flags: object) -> int:
     /metrics   what was seen, sent and lost (Prometheus)
 
     SIGTERM and Ctrl-C end it in order, within KSPANPY_SHUTDOWN_SECONDS; a second signal ends it at once.
-    """
+    """  # noqa: D301 - click wants the character \b, not its escape
     from kspanpy.app.signals import Interrupted, Signals
 
     try:

@@ -30,7 +30,11 @@ _OTLP: Final = (
     ),
     ("PROTOCOL", "`grpc`", "`grpc` or `http/protobuf`."),
     ("HEADERS", "", "`key=value` pairs separated by commas, sent with every request. Never shown or logged."),
-    ("TIMEOUT", "`10000`", "Milliseconds that one request may take, as the specification says (Python SDKs read seconds)."),
+    (
+        "TIMEOUT",
+        "`10000`",
+        "Milliseconds that one request may take, as the specification says (Python SDKs read seconds).",
+    ),
     ("COMPRESSION", "`none`", "`gzip` or `none`."),
     ("CERTIFICATE", "", "File with the certificates of the authority that signed the backend's."),
     ("CLIENT_KEY", "", "File with the key of the client certificate."),

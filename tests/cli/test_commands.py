@@ -53,6 +53,17 @@ class TestHelp:
         assert command is not None
         assert all(option.help for option in command.params if isinstance(option, click.Option))
 
+    @pytest.mark.parametrize("name", ["", *COMMANDS])
+    def test_help_fits_a_terminal_and_keeps_its_examples(
+        self, kspanpy: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """80 columns; blocks of examples are not filled into a paragraph, which a raw docstring makes click do."""
+        monkeypatch.setenv("COLUMNS", "80")
+        text = kspanpy(*filter(None, [name]), "--help").out
+        assert "\\b" not in text
+        assert "\b" not in text
+        assert max(map(len, text.splitlines())) <= 80
+
     def test_run_has_a_flag_for_every_setting(self, kspanpy: CommandLine) -> None:
         """And names the variable beside it."""
         text = kspanpy("run", "--help").out
