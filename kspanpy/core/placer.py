@@ -141,7 +141,9 @@ class Placer:
 
     def _chain(self, record: Record, *, forced: bool) -> tuple[list[Record], Need | None]:
         chain, missing = self._catalog.chain(record)
-        while missing is not None:
+        for _ in range(self._moment.settings.max_depth):  # in a full catalog a stand-in may push out another
+            if missing is None:
+                break
             reference = _reference(missing, chain[-1].object.namespace)
             if not forced:
                 return chain, self._await_object(reference)

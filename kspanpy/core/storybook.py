@@ -109,8 +109,8 @@ class StoryBook:
         parent.children.append(lifecycle)
         if record.kind == "Pod":
             self._open_leaf(lifecycle)
-        if story.closed:
-            self.closed_lifecycles += 1
+        if story.closed or parent.sent:
+            self.closed_lifecycles += story.closed
             self._moment.say(SpanEnded(self._teller.late(lifecycle)))
         return lifecycle
 
@@ -120,7 +120,8 @@ class StoryBook:
         if record is story.root_record:
             return ""
         if record.kind == "Pod":
-            return "" if story.chapter is None and phase == "incident" else phase
+            scaled = phase in OWNER_PHASES.values() and phase != "incident"  # a Pod that owns others does not scale
+            return "" if scaled or (story.chapter is None and phase == "incident") else phase
         if record.kind in _SCALED:
             if phase:
                 return phase
@@ -280,7 +281,7 @@ class StoryBook:
         return max(since_ns + window_ns, story.last_ns + moment.linger_ns)
 
     def _leaf_due(self, leaf: Lifecycle) -> None:
-        if leaf.sent or leaf.story.closed or leaf.finished_ns is None:
+        if leaf.sent or leaf.story.closed or leaf.finished_ns is None or leaf.children:
             return
         due_ns = max(leaf.finished_ns + self._moment.settle_ns, leaf.last_ns + self._moment.linger_ns)
         if due_ns > self._moment.now_ns:
