@@ -28,7 +28,11 @@ _OTLP: Final = (
         "`http://localhost:4317` (gRPC) or `http://localhost:4318` (HTTP)",
         "Where the backend or collector listens.",
     ),
-    ("PROTOCOL", "`grpc`", "`grpc` or `http/protobuf`."),
+    (
+        "PROTOCOL",
+        "`http/protobuf` if the endpoint has port 4318 or ends in /v1/traces, else `grpc`",
+        "`grpc` or `http/protobuf`.",
+    ),
     ("HEADERS", "", "`key=value` pairs separated by commas, sent with every request. Never shown or logged."),
     (
         "TIMEOUT",
@@ -49,7 +53,7 @@ VARIABLES: Final = (
                  name == "HEADERS")
         for name, _, _ in _OTLP
     ),
-    Variable("OTEL_TRACES_EXPORTER", "`otlp`", "`otlp`, `console` or `none`: the default of `KSPANPY_EXPORTER`."),
+    Variable("OTEL_TRACES_EXPORTER", "`otlp`", "`otlp`, `console` or `none`: the default of `KSPANPY_EXPORTER`. Any other is ignored."),
     Variable("OTEL_SERVICE_NAME", "`kubernetes`", "`service.name` of the lifecycle spans, under which viewers list stories."),
     Variable("OTEL_RESOURCE_ATTRIBUTES", "", "`key=value` pairs separated by commas, added to the resource of every span."),
 )  # fmt: skip
