@@ -56,3 +56,21 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in link:
             assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", sorted([*DOCS.glob("**/*.md"), *TOP.glob("*.md")]), ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    """Paths in backticks, from the top of the repository or, for modules, of the package."""
+    named = re.findall(
+        r"`((?:kspanpy|tests|scripts|deploy|docs|core|decode|export|kube|app|cli)/[\w./-]*)", page.read_text()
+    )
+    for path in named:
+        assert (TOP / path).exists() or (TOP / "kspanpy" / path).exists(), path
+
+
+def test_the_picture_of_the_readme_asks_nothing_of_the_network() -> None:
+    """No font, no style sheet, no picture from elsewhere: only the name of the format, and the note of its maker."""
+    picture = (DOCS / "images" / "story.svg").read_text()
+    assert set(re.findall(r"\w+://[\w./-]+", picture)) <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
+    assert "@import" not in picture
+    assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", picture)
