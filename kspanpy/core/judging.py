@@ -79,7 +79,7 @@ def _judge_root(story: Story) -> None:
         root.failure = health.failure(story.origin.object)
     elif story.outcome == "healed" and not health.known(story.origin.kind):
         root.failure = first  # nothing says that it healed
-    elif noted is not None and noted.reason == "ProgressDeadlineExceeded":
+    elif story.outcome == "settled" and noted is not None and noted.reason == "ProgressDeadlineExceeded":
         root.failure = noted  # it was too late, even if it came
 
 

@@ -79,7 +79,9 @@ class StoryBook:
             elif abs(at_ns - story.last_event_ns) <= self._moment.gap_ns:
                 return story
             else:
-                self.close(story, self._good_end(story) if story.complete_ns is not None else "capped")
+                healed = story.complete_ns is not None
+                self.close(story, self._good_end(story) if healed else "capped")
+                previous = None if healed else story
         origin = decisive[0] if decisive else root
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
         story.last_event_ns = at_ns
@@ -154,9 +156,19 @@ class StoryBook:
 
     def _new(self, root: Record, key: str, phase: str, *, origin: Record, chapter: Chapter | None) -> Story:
         settings, now_ns = self._moment.settings, self._moment.now_ns
-        story = Story(
-            root, cluster_uid=settings.cluster_uid, key=key, phase=phase, origin=origin, chapter=chapter, now_ns=now_ns
-        )
+        while True:
+            story = Story(
+                root,
+                cluster_uid=settings.cluster_uid,
+                key=key,
+                phase=phase,
+                origin=origin,
+                chapter=chapter,
+                now_ns=now_ns,
+            )
+            if story.trace_id not in self._open and story.trace_id not in self._closed:
+                break
+            key += "/again"  # its object had to be forgotten meanwhile, or counts its generations backwards
         self._open[story.trace_id] = story
         self._moment.at(now_ns + self._moment.cap_ns, story)
         if len(self._open) > settings.max_open_stories:
