@@ -41,6 +41,7 @@ class Record:
         "first_rv",
         "fresh",
         "gone_ns",
+        "name_key",
         "object",
         "owner",
         "phases",
@@ -53,6 +54,7 @@ class Record:
     def __init__(self, obj: Object, *, received_ns: int, real: bool) -> None:
         self.object = obj
         self.real = real  # False: nobody saw it, only references to it
+        self.name_key = (obj.kind, obj.namespace, obj.name)  # as it is indexed: a liar may change its name
         self.rule: KindRule = kind_rule(obj.kind)
         if real and self.rule is OTHER_KIND and obj.generation:
             self.rule = OTHER_CHANGING_KIND
@@ -247,7 +249,7 @@ class Catalog:
 
     def _unname(self, record: Record) -> None:
         uid = record.uid
-        key = (record.object.kind, record.object.namespace, record.object.name)
+        key = record.name_key
         uids = self._names.get(key, [])
         if uid in uids:
             uids.remove(uid)
