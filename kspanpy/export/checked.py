@@ -70,6 +70,8 @@ def _checked(span: Span) -> CheckedSpan | DropReason:
             for link in links[:MAX_LINKS]
             if _is_id(link.trace_id, 16) and _is_id(link.span_id, 8)
         )
+    if not all(isinstance(text, str) for text in (span.name, span.service, span.error)):
+        return DropReason.ENCODING
     name, service, error = clean_text(span.name), clean_text(span.service), clean_text(span.error)
     repaired = (
         dropped_attributes > 0

@@ -1,0 +1,47 @@
+"""A step of an Event is told once, however often it is delivered."""
+
+from __future__ import annotations
+
+from kspanpy.core.dedupe import SeenEvents
+from kspanpy.core.model import SECOND
+
+HOUR = 3600 * SECOND
+
+
+def test_a_step_is_news_once():
+    """The highest step before it is the answer: as high or higher means that it was seen."""
+    seen = SeenEvents(capacity=10, memory_ns=HOUR)
+    assert [seen.note("e", n, 0) for n in (1, 1, 2, 4, 3, 4)] == [0, 1, 1, 2, 4, 4]
+
+
+def test_an_event_is_remembered_for_its_life():
+    """At least an hour, and not for ever."""
+    seen = SeenEvents(capacity=10, memory_ns=HOUR)
+    seen.note("e", 3, HOUR)
+    seen.note("other", 1, 2 * HOUR)
+    assert seen.note("e", 3, 2 * HOUR) == 3
+    seen.note("other", 2, 4 * HOUR)
+    seen.note("other", 3, 6 * HOUR)
+    assert seen.note("e", 3, 6 * HOUR) == 0
+
+
+def test_an_event_that_goes_on_is_not_forgotten():
+    """Each new step renews it, as it renews the Event's life in the cluster."""
+    seen = SeenEvents(capacity=10, memory_ns=HOUR)
+    assert [seen.note("e", n, n * HOUR // 2) for n in range(1, 50)] == list(range(49))
+
+
+def test_there_is_a_capacity():
+    """A flood pushes out the oldest, not the newest."""
+    seen = SeenEvents(capacity=10, memory_ns=HOUR)
+    for number in range(1000):
+        seen.note(f"e{number}", 1, number)
+        assert len(seen) <= 10
+    assert seen.note("e999", 1, 1000) == 1
+    assert seen.note("e0", 1, 1000) == 0
+
+
+def test_the_smallest_capacity_works():
+    """A silly setting is no crash."""
+    seen = SeenEvents(capacity=0, memory_ns=0)
+    assert [seen.note(uid, 1, 0) for uid in "abc"] == [0, 0, 0]
