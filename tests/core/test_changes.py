@@ -163,7 +163,7 @@ class TestFirstSight:
         assert changes.creation(msgspec.structs.replace(WEB, generation=2)).manager == "unknown"
 
     def test_without_managers_nobody_knows(self):
-        """managedFields may be switched off by proxies, and are absent for some kinds."""
+        """ManagedFields may be switched off by proxies, and are absent for some kinds."""
         assert changes.creation(msgspec.structs.replace(WEB, managers=())).manager == "unknown"
 
     def test_what_was_changed_before_anybody_looked_is_dated_by_its_newest_entry(self):

@@ -132,7 +132,8 @@ class TestFailure:
         [
             pytest.param(
                 thing(
-                    "Deployment", conditions=(Condition("Progressing", "False", "ProgressDeadlineExceeded", "timed out"),)
+                    "Deployment",
+                    conditions=(Condition("Progressing", "False", "ProgressDeadlineExceeded", "timed out"),),
                 ),
                 Failure("ProgressDeadlineExceeded", "timed out"),
                 id="deadline",
@@ -188,7 +189,9 @@ class TestFailure:
                 None,
                 id="a container that will be restarted",
             ),
-            pytest.param(thing("Widget", conditions=(Condition("Failed", "True"),)), None, id="a kind that is not known"),
+            pytest.param(
+                thing("Widget", conditions=(Condition("Failed", "True"),)), None, id="a kind that is not known"
+            ),
         ],
     )
     def test_reason_and_message(self, obj, expected):
@@ -200,7 +203,7 @@ class TestSince:
     """When the object says that it became as wished."""
 
     def test_the_newest_of_its_conditions_tells(self):
-        """lastUpdateTime where there is one, else lastTransitionTime; other conditions say nothing."""
+        """LastUpdateTime where there is one, else lastTransitionTime; other conditions say nothing."""
         obj = thing(
             "Deployment",
             conditions=(

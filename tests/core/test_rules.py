@@ -68,9 +68,7 @@ NAMING = [
     pytest.param(
         "CronJob", "SawCompletedJob", "Saw completed job: tidy-29", ("Job", "tidy-29", "born"), id="completed, bare"
     ),
-    pytest.param(
-        "CronJob", "MissingJob", "Active job went missing: tidy-29", ("Job", "tidy-29", "born"), id="missing"
-    ),
+    pytest.param("CronJob", "MissingJob", "Active job went missing: tidy-29", ("Job", "tidy-29", "born"), id="missing"),
 ]
 
 
@@ -112,7 +110,9 @@ def test_messages_that_name_nothing(kind, reason, message):
         pytest.param("Pod", "Killing", "Container app definition changed, will be restarted", "", id="definition"),
         pytest.param("Pod", "Killing", "Container app resize requires restart", "", id="resize"),
         pytest.param("Pod", "TaintManagerEviction", "Marking for deletion Pod shop/x", "termination", id="evicted"),
-        pytest.param("Pod", "TaintManagerEviction", "Cancelling deletion of Pod shop/x", "", id="not evicted after all"),
+        pytest.param(
+            "Pod", "TaintManagerEviction", "Cancelling deletion of Pod shop/x", "", id="not evicted after all"
+        ),
         pytest.param(
             "Pod", "NodeControllerEviction", "Marking for deletion Pod x from Node n", "termination", id="node is lost"
         ),
