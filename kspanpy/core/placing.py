@@ -21,7 +21,7 @@ from kspanpy.core.timing import Occurrence
 
 TOLERANCE_NS = 200 * MILLISECOND  # clocks of one cluster
 AFTER_READY_NS = SECOND  # a step that was under way when the Pod became ready
-DELETION_REACH_NS = 10 * SECOND  # a namespace's deletion kills Pods before their owners
+DELETION_REACH_NS = 30 * SECOND  # the deletion of a large namespace kills Pods that long before their owners
 
 
 def deciders(chain: Sequence[Record]) -> list[Record]:
