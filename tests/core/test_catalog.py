@@ -55,7 +55,9 @@ class TestOwners:
             pytest.param([thing("a", owner="a")], ["a"], id="its own owner"),
             pytest.param([thing("a", owner="b"), thing("b", owner="a")], ["a", "b"], id="two"),
             pytest.param(
-                [thing("a", owner="b"), thing("b", owner="c"), thing("c", owner="b")], ["a", "b", "c"], id="below a ring"
+                [thing("a", owner="b"), thing("b", owner="c"), thing("c", owner="b")],
+                ["a", "b", "c"],
+                id="below a ring",
             ),
         ],
     )
@@ -244,7 +246,9 @@ class TestMoments:
         [
             pytest.param(thing("a", "Deployment", generation=1), 5, True, id="seconds old"),
             pytest.param(thing("a", "Deployment", generation=1), 60, False, id="a minute old"),
-            pytest.param(thing("a", "Pod", phase="Succeeded"), 5, False, id="seen for the first time when it has ended"),
+            pytest.param(
+                thing("a", "Pod", phase="Succeeded"), 5, False, id="seen for the first time when it has ended"
+            ),
             pytest.param(thing("a", "Pod", deletion_ns=T0), 5, False, id="seen for the first time when it dies"),
         ],
     )
@@ -268,11 +272,9 @@ class TestMoments:
         assert record.ready_ns == T0 + 5 * SECOND
 
     def test_a_deletion_began_a_grace_period_before_its_time(self):
-        """deletionTimestamp is when the object shall be gone."""
+        """DeletionTimestamp is when the object shall be gone."""
         record = catalog().add(thing("a", "Pod"), T0)
-        dying = msgspec.structs.replace(
-            record.object, deletion_ns=T0 + 40 * SECOND, grace_s=30, resource_version=9
-        )
+        dying = msgspec.structs.replace(record.object, deletion_ns=T0 + 40 * SECOND, grace_s=30, resource_version=9)
         record.note_status(dying, T0 + 10 * SECOND + 5)
         assert (record.dying_ns, record.dying_rv) == (T0 + 10 * SECOND + 5, 9)
 
