@@ -163,7 +163,7 @@ class TestDeath:
         pod.die(T0 + 100 * SECOND, 25, T0 + 100 * SECOND)
         assert placing.of_death(history.deciders(pod), history.chain(pod), pod) is None
 
-    @pytest.mark.parametrize(("later_s", "found"), [(5, True), (30, False)])
+    @pytest.mark.parametrize(("later_s", "found"), [(5, True), (60, False)])
     def test_a_pod_that_dies_just_before_its_owner_died_with_it(self, later_s, found):
         """A namespace's deletion kills Pods before their owners."""
         history = History()
