@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import msgspec
 
-from kspanpy.core.catalog import Catalog
-from kspanpy.core.chronicle import Chronicle
-from kspanpy.core.dedupe import SeenEvents
 from kspanpy.core.model import Event
 from kspanpy.core.moment import Moment
-from kspanpy.core.placer import Placer
-from kspanpy.core.rules import RuleTable
+from kspanpy.core.objects.catalog import Catalog
+from kspanpy.core.placing.chronicle import Chronicle
+from kspanpy.core.placing.dedupe import SeenEvents
+from kspanpy.core.placing.placer import Placer
+from kspanpy.core.placing.waiting import EventItem
+from kspanpy.core.rules.table import RuleTable
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import (
     Discarded,
@@ -33,9 +34,8 @@ from kspanpy.core.steps import (
     WatchMissing,
     WatchProgress,
 )
-from kspanpy.core.storybook import StoryBook
+from kspanpy.core.stories.storybook import StoryBook
 from kspanpy.core.timing import occurrence
-from kspanpy.core.waiting import EventItem
 
 _FOREVER_NS = 1 << 63
 

@@ -20,7 +20,7 @@ MILLISECOND = 1_000_000
 
 
 class ObjectReference(msgspec.Struct, frozen=True, gc=False):
-    """A pointer as an Event writes it: every field may be empty, and the uid may lie (`core.identity`).
+    """A pointer as an Event writes it: every field may be empty, and the uid may lie (`core.objects.identity`).
 
     https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-reference/
     """

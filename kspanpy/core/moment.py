@@ -9,7 +9,7 @@ from itertools import count
 from kspanpy.core.model import SECOND, Span
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import Output, SpanEnded
-from kspanpy.core.stories import Lifecycle, Story
+from kspanpy.core.stories.shape import Lifecycle, Story
 
 
 class Moment:

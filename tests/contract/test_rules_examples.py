@@ -1,4 +1,4 @@
-"""Every rule of `kspanpy.core.rules` has an example: a message as its emitter writes it, and what is read from it.
+"""Every rule of `kspanpy.core.rules.table` has an example: a message as its emitter writes it, and what is read from it.
 
 docs/causality.md sends those who add a rule here.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from kspanpy.core.rules import KINDS, RULES, CompiledRule, EventRule, RuleTable
+from kspanpy.core.rules.events import RULES, EventRule
+from kspanpy.core.rules.kinds import KINDS
+from kspanpy.core.rules.table import CompiledRule, RuleTable
 
 # involved kind, reason, message, the name that is read from it
 EXAMPLES = (

@@ -10,7 +10,7 @@ import pytest
 
 from kspanpy.core.linker import Linker
 from kspanpy.core.model import Span
-from kspanpy.core.rules import KINDS, OTHER_KIND, OWNER_PHASES
+from kspanpy.core.rules.kinds import KINDS, OTHER_KIND, OWNER_PHASES
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.replay import read, replay
 
@@ -51,7 +51,7 @@ def test_every_attribute_of_a_span_is_on_the_page() -> None:
 
 def test_every_attribute_on_the_page_is_in_the_code() -> None:
     """And every one in the code is on the page."""
-    source = (TOP / "kspanpy/core/attributes.py").read_text()
+    source = (TOP / "kspanpy/core/telling/attributes.py").read_text()
     code = set(re.findall(r'"((?:k8s|kspanpy|error)\.[a-z0-9_.]+)"', source))
     assert keys_on_page() - {"k8s.<kind>.name", "k8s.<kind>.uid"} == code
 

@@ -30,7 +30,7 @@ from kspanpy.core.model import (
     OwnerReference,
     Span,
 )
-from kspanpy.core.rules import KINDS
+from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import (
     Discarded,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from kspanpy.core.catalog import Catalog, Record, causal_owner, group_of
 from kspanpy.core.model import SECOND, Condition, Object, ObjectReference, OwnerReference
+from kspanpy.core.objects.catalog import Catalog, Record, causal_owner, group_of
 from kspanpy.core.settings import LinkerSettings
 from tests.core.cluster import T0
 

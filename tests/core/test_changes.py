@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from kspanpy.core import changes
+from kspanpy.core.changes import change as changes
 from kspanpy.core.model import SECOND, FieldManager, Object
 from tests.core.cluster import T0
 

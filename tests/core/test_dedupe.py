@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kspanpy.core.dedupe import SeenEvents
 from kspanpy.core.model import SECOND
+from kspanpy.core.placing.dedupe import SeenEvents
 
 HOUR = 3600 * SECOND
 

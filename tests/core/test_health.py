@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kspanpy.core import health
-from kspanpy.core.health import Failure
 from kspanpy.core.model import SECOND, Condition, Container, Object
+from kspanpy.core.objects import health
+from kspanpy.core.objects.health import Failure
 from tests.core.cluster import T0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from kspanpy.core import identity
-from kspanpy.core.catalog import Catalog
 from kspanpy.core.model import SECOND, Object, ObjectReference
+from kspanpy.core.objects import identity
+from kspanpy.core.objects.catalog import Catalog
 from kspanpy.core.settings import LinkerSettings
 from tests.core.cluster import T0
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from kspanpy.core.rules import KINDS, OTHER_KIND, RULES, EventRule, RuleTable, kind_rule
+from kspanpy.core.rules.events import RULES, EventRule
+from kspanpy.core.rules.kinds import KINDS, OTHER_KIND, kind_rule
+from kspanpy.core.rules.table import RuleTable
 
 TABLE = RuleTable()
 ENSURING = "EnsuringLoadBalancer"

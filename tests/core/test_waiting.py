@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kspanpy.core.model import SECOND, Event, ObjectReference
+from kspanpy.core.placing.waiting import EventItem, ForObject, ForWatch, WaitingRoom
 from kspanpy.core.timing import Occurrence
-from kspanpy.core.waiting import EventItem, ForObject, ForWatch, WaitingRoom
 from tests.core.cluster import T0
 
 

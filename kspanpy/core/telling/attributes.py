@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kspanpy.core import sanitize
-from kspanpy.core.catalog import Record
 from kspanpy.core.model import AttributeValue, Event
-from kspanpy.core.stories import Lifecycle, Story
+from kspanpy.core.objects.catalog import Record
+from kspanpy.core.stories.shape import Lifecycle, Story
 from kspanpy.core.timing import Occurrence, rfc3339
 
 # Kinds whose uid and name have a key of their own in the semantic conventions; others follow by analogy.

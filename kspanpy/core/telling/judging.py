@@ -6,10 +6,10 @@ own clock wherever it has one (condition transitions, container states), so that
 
 from __future__ import annotations
 
-from kspanpy.core import health
-from kspanpy.core.health import Failure
 from kspanpy.core.model import SECOND
-from kspanpy.core.stories import Lifecycle, Story
+from kspanpy.core.objects import health
+from kspanpy.core.objects.health import Failure
+from kspanpy.core.stories.shape import Lifecycle, Story
 from kspanpy.core.timing import instant
 
 _BAD_ENDS = ("capped", "superseded", "unfinished")

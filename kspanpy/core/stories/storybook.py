@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from kspanpy.core import health, judging, placing, telling
-from kspanpy.core.catalog import Catalog, Record
 from kspanpy.core.model import SECOND, Link
 from kspanpy.core.moment import Moment
-from kspanpy.core.rules import OWNER_PHASES
+from kspanpy.core.objects import health
+from kspanpy.core.objects.catalog import Catalog, Record
+from kspanpy.core.rules.kinds import OWNER_PHASES
 from kspanpy.core.steps import SpanEnded
-from kspanpy.core.stories import Chapter, Lifecycle, Story
+from kspanpy.core.stories import chapters
+from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
+from kspanpy.core.telling import judging, spans
 
 _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
 
@@ -26,7 +28,7 @@ class StoryBook:
 
     def __init__(self, moment: Moment, catalog: Catalog) -> None:
         self._moment = moment
-        self._teller = telling.Teller(catalog, service=moment.settings.service)
+        self._teller = spans.Teller(catalog, service=moment.settings.service)
         self._open: dict[bytes, Story] = {}
         self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
         self.closed_lifecycles = 0
@@ -87,7 +89,7 @@ class StoryBook:
         story.last_event_ns = at_ns
         if previous is not None:
             story.links.append(Link(*previous.link, "continues"))
-        change = placing.newest(decisive, rv=None, at_ns=at_ns)
+        change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
             story.links.append(Link(*change.story.link, "follows change"))
         root.episode = origin.episode = story

@@ -1,7 +1,7 @@
 """Finds the place of every occurrence, birth, death and change; lets it wait where something still to come could contradict.
 
 An occurrence waits, within bounds, for its object, for the owners of that, for the version of the object that its emitter had
-seen, for the object that its message names, and for the watch that could still show a newer change. `core.placing` says
+seen, for the object that its message names, and for the watch that could still show a newer change. `core.stories.chapters` says
 where it belongs; here is only what it waits for, and the making of its span.
 """
 
@@ -9,16 +9,30 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from kspanpy.core import attributes, identity, ids, judging, placing, telling
-from kspanpy.core.catalog import Catalog, Record
+from kspanpy.core import ids
 from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.moment import Moment
-from kspanpy.core.rules import KINDS, SERIOUS, CompiledRule, RuleTable
+from kspanpy.core.objects import identity
+from kspanpy.core.objects.catalog import Catalog, Record
+from kspanpy.core.placing.waiting import (
+    ChapterItem,
+    EventItem,
+    ForObject,
+    ForWatch,
+    Item,
+    Need,
+    PhaseItem,
+    WaitingRoom,
+)
+from kspanpy.core.rules.events import SERIOUS
+from kspanpy.core.rules.kinds import KINDS
+from kspanpy.core.rules.table import CompiledRule, RuleTable
 from kspanpy.core.steps import LookupOwner, SpanEnded
-from kspanpy.core.stories import Chapter, Lifecycle, OpenStep, Story
-from kspanpy.core.storybook import StoryBook
+from kspanpy.core.stories import chapters, phases
+from kspanpy.core.stories.shape import Chapter, Lifecycle, OpenStep, Story
+from kspanpy.core.stories.storybook import StoryBook
+from kspanpy.core.telling import attributes, judging, spans
 from kspanpy.core.timing import Occurrence
-from kspanpy.core.waiting import ChapterItem, EventItem, ForObject, ForWatch, Item, Need, PhaseItem, WaitingRoom
 
 _MAX_STEPS = 32
 
@@ -92,7 +106,7 @@ class Placer:
         named, missing = self._named(chain, rule, event, occ)
         phase = rule.rule.phase
         if record.kind == "Pod":
-            phase = placing.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
+            phase = phases.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
         if not item.forced:
             need = self._behind(record, event)
             if need is None and named is None and missing:
@@ -112,7 +126,7 @@ class Placer:
         phase = "termination" if item.death else ("run" if len(chain) > 1 and chain[1].kind == "Job" else "startup")
         if phase in record.phases:
             return None  # an event about it came first
-        decisive = placing.deciders(chain)
+        decisive = chapters.deciders(chain)
         if not item.forced:
             rv = record.dying_rv if item.death else record.born_rv
             need = self._await_deciders(decisive, record, rv)
@@ -180,7 +194,7 @@ class Placer:
     def _await_chapter(self, chain: list[Record], event: Event, phase: str, named: Record | None) -> Need | None:
         """Waits for what could still show that the event belongs to another change, unless that was decided before."""
         record = chain[0]
-        decisive = placing.deciders(chain)
+        decisive = chapters.deciders(chain)
         if named is not None:
             rv = named.born_rv if named.dying_rv is None else max(named.dying_rv, named.born_rv or 0)
             return self._await_deciders(decisive, named, rv)
@@ -221,22 +235,22 @@ class Placer:
         kind, namespace = rule.rule.names, event.involved.namespace
         named = self._catalog.named(kind, namespace, name)
         owned = [r for r in named if r.owner is not None and r.owner.uid == chain[0].uid]
-        return placing.befallen(owned, occ, fate=rule.rule.fate), _name_key(kind, namespace, name)
+        return phases.befallen(owned, occ, fate=rule.rule.fate), _name_key(kind, namespace, name)
 
     def _lifecycle_of(
         self, item: EventItem, chain: list[Record], phase: str, rule: CompiledRule, named: Record | None
     ) -> Lifecycle:
         event, occ, record = item.event, item.occ, chain[0]
-        decisive = placing.deciders(chain)
+        decisive = chapters.deciders(chain)
         key = f"{event.uid}/{occ.n}"
         known = phase in ("startup", "run") or (phase == "termination" and record.dying_ns is not None)
         if record.kind == "Pod" and known:
             return self._phase(record, phase, chain, decisive, key)
         if named is not None:
             its_chain, _ = self._catalog.chain(named)
-            chapter = _chapter_of(placing.deciders(its_chain), its_chain, named, death=rule.rule.fate == "died")
+            chapter = _chapter_of(chapters.deciders(its_chain), its_chain, named, death=rule.rule.fate == "died")
         else:
-            chapter = placing.at_moment(decisive, event, occ)
+            chapter = chapters.at_moment(decisive, event, occ)
         story = self._story(chapter, chain, decisive, occ.at_ns, key)
         return self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
 
@@ -267,8 +281,8 @@ class Placer:
         """Makes the event span under its lifecycle span; sends it if its end is known."""
         event, occ = item.event, item.occ
         story = lifecycle.story
-        end_ns = occ.at_ns + telling.SHORTEST_NS
-        start_ns, end_ns = telling.fit(
+        end_ns = occ.at_ns + spans.SHORTEST_NS
+        start_ns, end_ns = spans.fit(
             lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=self._moment.skew_ns
         )
         warning = event.type == "Warning"
@@ -314,14 +328,14 @@ class Placer:
     def _end_step(self, lifecycle: Lifecycle, step: OpenStep, end_ns: int) -> None:
         if lifecycle.sent:
             end_ns = min(end_ns, lifecycle.end_ns)
-        span = telling.finish_step(step, end_ns)
+        span = spans.finish_step(step, end_ns)
         if not lifecycle.sent:
             lifecycle.cover(span.start_ns, span.end_ns)
         self._moment.say(SpanEnded(span))
 
 
 def _chapter_of(decisive: list[Record], chain: list[Record], record: Record, *, death: bool) -> Chapter | None:
-    return placing.of_death(decisive, chain, record) if death else placing.of_birth(decisive, record)
+    return chapters.of_death(decisive, chain, record) if death else chapters.of_birth(decisive, record)
 
 
 def _known_end(record: Record, step: OpenStep) -> int | None:

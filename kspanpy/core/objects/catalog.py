@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from kspanpy.core import health
 from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
-from kspanpy.core.rules import OTHER_CHANGING_KIND, OTHER_KIND, KindRule, kind_rule
+from kspanpy.core.objects import health
+from kspanpy.core.rules.kinds import OTHER_CHANGING_KIND, OTHER_KIND, KindRule, kind_rule
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.timing import instant
 
 if TYPE_CHECKING:
-    from kspanpy.core.stories import Chapter, Lifecycle, Story
+    from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 
 # An ownerReference to one of these does not say "because of": a mirror Pod belongs to its Node by name only.
 _NOT_CAUSAL = frozenset({"Node"})

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from kspanpy.core.attributes import lifecycle_attributes, lifecycle_name
-from kspanpy.core.catalog import Catalog
 from kspanpy.core.model import MILLISECOND, Span
-from kspanpy.core.stories import Lifecycle, OpenStep, Story
+from kspanpy.core.objects.catalog import Catalog
+from kspanpy.core.stories.shape import Lifecycle, OpenStep, Story
+from kspanpy.core.telling.attributes import lifecycle_attributes, lifecycle_name
 
 SHORTEST_NS = MILLISECOND
 

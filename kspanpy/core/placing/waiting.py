@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from kspanpy.core.catalog import Record
 from kspanpy.core.model import SECOND, Event
-from kspanpy.core.stories import Chapter
+from kspanpy.core.objects.catalog import Record
+from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.timing import Occurrence
 
 

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from kspanpy.core.catalog import Catalog, Record, group_of
 from kspanpy.core.model import SECOND, ObjectReference
+from kspanpy.core.objects.catalog import Catalog, Record, group_of
 
 _BY_NAME = frozenset({"Node"})
 _CONFIG_HASH = ("kubernetes.io/config.hash", "kubernetes.io/config.mirror")

@@ -1,5 +1,5 @@
-"""The shape of what is being told: chapters, stories, lifecycle spans. Only data and small facts about it; who decides
-where something belongs is `core.placing`, who opens and closes is `core.linker`.
+"""The shape of what is being told: chapters, stories, lifecycle spans. Only data and small facts about it; where
+something belongs is decided by `chapters` and `phases`, what is opened and closed by `storybook`.
 
 A *chapter* is one change of one object (created, generation moved, deleted): a stretch of its life, known whether or not
 there is anything to tell. A *story* is one trace: that of a chapter, or an *episode*, which is trouble while no change is
@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kspanpy.core import ids
-from kspanpy.core.changes import Change
-from kspanpy.core.health import Failure
+from kspanpy.core.changes.change import Change
 from kspanpy.core.model import SECOND, Link, Span
-from kspanpy.core.rules import CompiledRule
+from kspanpy.core.objects.health import Failure
+from kspanpy.core.rules.table import CompiledRule
 
 if TYPE_CHECKING:
-    from kspanpy.core.catalog import Record
+    from kspanpy.core.objects.catalog import Record
 
 
 class Chapter:

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kspanpy.core.catalog import Record
 from kspanpy.core.model import MILLISECOND, SECOND, Event
-from kspanpy.core.rules import CompiledRule
-from kspanpy.core.stories import Chapter
+from kspanpy.core.objects.catalog import Record
+from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.timing import Occurrence
 
 TOLERANCE_NS = 200 * MILLISECOND  # clocks of one cluster
-AFTER_READY_NS = SECOND  # a step that was under way when the Pod became ready
 DELETION_REACH_NS = 30 * SECOND  # the deletion of a large namespace kills Pods that long before their owners
 
 
@@ -85,43 +83,6 @@ def at_moment(decisive: Sequence[Record], event: Event, occ: Occurrence) -> Chap
         if by_version is not None and (chapter is None or _order(by_version) > _order(chapter)):
             chapter = by_version
     return chapter if chapter is not None and chapter.covers(occ.at_ns) else None
-
-
-def pod_phase(chain: Sequence[Record], occ: Occurrence, rule: CompiledRule, *, settle_ns: int) -> str:
-    """Which phase of a Pod's life an occurrence belongs to: startup, run (of a Job), termination, incident."""
-    pod = chain[0]
-    if rule.rule.phase == "termination":
-        return "termination"
-    if pod.dying_ns is not None and occ.at_ns > pod.dying_ns - TOLERANCE_NS and pod.object.phase not in _ENDED:
-        return "termination"
-    if len(chain) > 1 and chain[1].kind == "Job":
-        return "run"
-    if pod.ready_ns is None or occ.at_ns <= pod.ready_ns + AFTER_READY_NS:
-        return "startup"
-    if occ.at_ns <= pod.ready_ns + settle_ns:
-        decisive = deciders(chain)
-        now = newest(decisive, rv=None, at_ns=occ.latest_ns + TOLERANCE_NS)
-        if now is None or now is newest(decisive, rv=pod.born_rv, at_ns=pod.born_ns):
-            return "startup"
-    return "incident"
-
-
-def befallen(candidates: Sequence[Record], occ: Occurrence, *, fate: str) -> Record | None:
-    """Of the objects of one name and owner, oldest first, the one that this Event says was created or deleted."""
-    if fate == "died":
-        doomed = [r for r in candidates if r.dying_ns is not None]
-        return _nearest([(r, r.dying_ns or 0) for r in doomed], occ, alone=len(candidates) == 1)
-    return _nearest([(r, r.born_ns) for r in candidates], occ, alone=len(candidates) == 1)
-
-
-def _nearest(found: list[tuple[Record, int]], occ: Occurrence, *, alone: bool) -> Record | None:
-    if occ.n == 1 and alone and found:
-        return found[0][0]
-    near = [r for r, at in found if occ.at_ns - 2 * SECOND <= at <= occ.latest_ns + 2 * SECOND]
-    return near[-1] if near else None
-
-
-_ENDED = ("Failed",)
 
 
 def _order(chapter: Chapter) -> tuple[int, int]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from kspanpy.core import changes, health
-from kspanpy.core.catalog import Catalog, Record
+from kspanpy.core.changes import change as changes
 from kspanpy.core.model import SECOND, Object
 from kspanpy.core.moment import Moment
-from kspanpy.core.placer import Placer
-from kspanpy.core.rules import KINDS
-from kspanpy.core.stories import Chapter
-from kspanpy.core.storybook import StoryBook
+from kspanpy.core.objects import health
+from kspanpy.core.objects.catalog import Catalog, Record
+from kspanpy.core.placing.placer import Placer
+from kspanpy.core.placing.waiting import ChapterItem, PhaseItem
+from kspanpy.core.rules.kinds import KINDS
+from kspanpy.core.stories.shape import Chapter
+from kspanpy.core.stories.storybook import StoryBook
 from kspanpy.core.timing import instant
-from kspanpy.core.waiting import ChapterItem, PhaseItem
 
 _FIRST_READY_NS = 120 * SECOND  # what was created before anybody looked is taken to have been ready by then
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from kspanpy.core import placing
-from kspanpy.core.catalog import Catalog, Record
-from kspanpy.core.changes import Change
+from kspanpy.core.changes.change import Change
 from kspanpy.core.model import SECOND, Event, Object, ObjectReference, OwnerReference
-from kspanpy.core.rules import RuleTable
+from kspanpy.core.objects.catalog import Catalog, Record
+from kspanpy.core.rules.table import RuleTable
 from kspanpy.core.settings import LinkerSettings
-from kspanpy.core.stories import Chapter
+from kspanpy.core.stories import chapters, phases
+from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.timing import Occurrence
 from tests.core.cluster import T0
 
@@ -59,7 +59,7 @@ class History:
 
     def deciders(self, record: Record) -> list[Record]:
         """Those whose changes decide."""
-        return placing.deciders(self.chain(record))
+        return chapters.deciders(self.chain(record))
 
 
 def at(seconds: float, *, slack_s: float = 0, n: int = 1) -> Occurrence:
@@ -112,24 +112,24 @@ class TestBirth:
     def test_store_order_decides_whatever_the_clock_says(self, rv, expected):
         """Before or after generation 2 was written has an exact answer."""
         history = History()
-        chapters = [history.change(history.web, 0, rv=10), history.change(history.web, 50, rv=20)]
+        made = [history.change(history.web, 0, rv=10), history.change(history.web, 50, rv=20)]
         pod = history.pod(at_s=70 if expected == 0 else 30, rv=rv)
-        assert placing.of_birth(history.deciders(pod), pod) is chapters[expected]
+        assert chapters.of_birth(history.deciders(pod), pod) is made[expected]
 
     @pytest.mark.parametrize(("at_s", "expected"), [(30, 0), (70, 1)])
     def test_without_it_time_does(self, at_s, expected):
         """The chapters were there before anybody looked."""
         history = History()
-        chapters = [history.change(history.web, 0), history.change(history.web, 50)]
+        made = [history.change(history.web, 0), history.change(history.web, 50)]
         pod = history.pod(at_s=at_s, rv=99)
-        assert placing.of_birth(history.deciders(pod), pod) is chapters[expected]
+        assert chapters.of_birth(history.deciders(pod), pod) is made[expected]
 
     def test_after_the_end_of_a_chapter_no_change_made_it(self):
         """A Pod that replaces a lost one: an episode."""
         history = History()
         history.change(history.web, 0, rv=10, ends_s=40)
         pod = history.pod(at_s=60, rv=30)
-        assert placing.of_birth(history.deciders(pod), pod) is None
+        assert chapters.of_birth(history.deciders(pod), pod) is None
 
     def test_a_change_inside_another_is_that_one(self):
         """The consequence stays in the story of its cause."""
@@ -140,7 +140,7 @@ class TestBirth:
         above = history.change(shop, 0, rv=10)
         history.change(web, 1, rv=11).inside = above
         pod = history.add("Pod", "p", owner=rs, at_s=2, rv=12)
-        assert placing.of_birth(history.deciders(pod), pod) is above
+        assert chapters.of_birth(history.deciders(pod), pod) is above
 
 
 class TestDeath:
@@ -153,7 +153,7 @@ class TestDeath:
         second = history.change(history.web, 50, rv=20)
         pod = history.pod(at_s=1, rv=11)
         pod.die(T0 + 55 * SECOND, 25, T0 + 55 * SECOND)
-        assert placing.of_death(history.deciders(pod), history.chain(pod), pod) is second
+        assert chapters.of_death(history.deciders(pod), history.chain(pod), pod) is second
 
     def test_a_pod_that_dies_while_nothing_is_going_on_belongs_to_no_change(self):
         """Somebody deleted it."""
@@ -161,7 +161,7 @@ class TestDeath:
         history.change(history.web, 0, rv=10, ends_s=40)
         pod = history.pod(at_s=1, rv=11)
         pod.die(T0 + 100 * SECOND, 25, T0 + 100 * SECOND)
-        assert placing.of_death(history.deciders(pod), history.chain(pod), pod) is None
+        assert chapters.of_death(history.deciders(pod), history.chain(pod), pod) is None
 
     @pytest.mark.parametrize(("later_s", "found"), [(5, True), (60, False)])
     def test_a_pod_that_dies_just_before_its_owner_died_with_it(self, later_s, found):
@@ -171,7 +171,7 @@ class TestDeath:
         pod = history.pod(at_s=1, rv=11)
         pod.die(T0 + 100 * SECOND, 25, T0 + 100 * SECOND)
         end = history.change(history.web, 100 + later_s, rv=30, phase="deletion")
-        assert (placing.of_death(history.deciders(pod), history.chain(pod), pod) is end) is found
+        assert (chapters.of_death(history.deciders(pod), history.chain(pod), pod) is end) is found
 
 
 class TestMoment:
@@ -194,14 +194,14 @@ class TestMoment:
     def test_version_order_and_time(self, written, occ, expected):
         """Changes at 0 s (version 10) and 50 s (version 20)."""
         history = History()
-        chapters = [history.change(history.web, 0, rv=10), history.change(history.web, 50, rv=20)]
-        assert placing.at_moment([history.web], written, occ) is chapters[expected]
+        made = [history.change(history.web, 0, rv=10), history.change(history.web, 50, rv=20)]
+        assert chapters.at_moment([history.web], written, occ) is made[expected]
 
     def test_what_happens_after_a_chapter_has_ended_is_an_episode(self):
         """By the instant of its end."""
         history = History()
         chapter = history.change(history.web, 0, ends_s=40)
-        found = [placing.at_moment([history.web], event(), at(seconds)) for seconds in (40, 41)]
+        found = [chapters.at_moment([history.web], event(), at(seconds)) for seconds in (40, 41)]
         assert found == [chapter, None]
 
 
@@ -223,7 +223,7 @@ class TestPodPhase:
         history.change(history.web, 0, rv=10)
         pod = history.pod(at_s=1, rv=11)
         pod.ready_ns = T0 + 10 * SECOND
-        found = placing.pod_phase(history.chain(pod), occ, RULES.find("Pod", "X", ""), settle_ns=SETTLE_NS)
+        found = phases.pod_phase(history.chain(pod), occ, RULES.find("Pod", "X", ""), settle_ns=SETTLE_NS)
         assert found == phase
 
     def test_a_crash_after_the_next_change_is_none_of_its_startup(self):
@@ -234,14 +234,14 @@ class TestPodPhase:
         pod.ready_ns = T0 + 10 * SECOND
         history.change(history.web, 14, rv=20)
         rule = RULES.find("Pod", "BackOff", "")
-        assert placing.pod_phase(history.chain(pod), at(15), rule, settle_ns=SETTLE_NS) == "incident"
+        assert phases.pod_phase(history.chain(pod), at(15), rule, settle_ns=SETTLE_NS) == "incident"
 
     def test_what_never_became_ready_is_starting(self):
         """For an hour if need be."""
         history = History()
         pod = history.pod(at_s=1)
         rule = RULES.find("Pod", "BackOff", "")
-        assert placing.pod_phase(history.chain(pod), at(3000), rule, settle_ns=SETTLE_NS) == "startup"
+        assert phases.pod_phase(history.chain(pod), at(3000), rule, settle_ns=SETTLE_NS) == "startup"
 
     @pytest.mark.parametrize(
         ("occ", "phase"),
@@ -253,13 +253,13 @@ class TestPodPhase:
         pod = history.pod(at_s=1)
         pod.die(T0 + 30 * SECOND, 20, T0 + 30 * SECOND)
         rule = RULES.find("Pod", "X", "")
-        assert placing.pod_phase(history.chain(pod), occ, rule, settle_ns=SETTLE_NS) == phase
+        assert phases.pod_phase(history.chain(pod), occ, rule, settle_ns=SETTLE_NS) == phase
 
     def test_a_rule_may_know_better_than_the_clock(self):
         """Killing is a termination before anybody has seen the deletion."""
         history = History()
         rule = RULES.find("Pod", "Killing", "Stopping container app")
-        found = placing.pod_phase(history.chain(history.pod(at_s=1)), at(5), rule, settle_ns=SETTLE_NS)
+        found = phases.pod_phase(history.chain(history.pod(at_s=1)), at(5), rule, settle_ns=SETTLE_NS)
         assert found == "termination"
 
     def test_a_pod_of_a_job_runs(self):
@@ -268,7 +268,7 @@ class TestPodPhase:
         job = history.add("Job", "job")
         pod = history.add("Pod", "p", owner=job, at_s=1)
         rule = RULES.find("Pod", "Pulling", "")
-        assert placing.pod_phase(history.chain(pod), at(5), rule, settle_ns=SETTLE_NS) == "run"
+        assert phases.pod_phase(history.chain(pod), at(5), rule, settle_ns=SETTLE_NS) == "run"
 
 
 class TestBefallen:
@@ -278,22 +278,22 @@ class TestBefallen:
         """Events of controllers come 15 s late."""
         history = History()
         pod = history.pod(at_s=1)
-        assert placing.befallen([pod], at(16), fate="born") is pod
+        assert phases.befallen([pod], at(16), fate="born") is pod
 
     @pytest.mark.parametrize(("at_s", "expected"), [(1, 0), (50.5, 1), (80, None)])
     def test_of_several_the_one_that_was_born_then(self, at_s, expected):
         """A StatefulSet's Pods keep their names; what fits none is none."""
         history = History()
         pods = [history.pod("one", at_s=1), history.pod("two", at_s=50)]
-        found = placing.befallen(pods, at(at_s, slack_s=1), fate="born")
+        found = phases.befallen(pods, at(at_s, slack_s=1), fate="born")
         assert found is (None if expected is None else pods[expected])
 
     def test_what_is_alive_was_not_deleted(self):
         """Its deletion may not have been seen yet."""
         history = History()
-        assert placing.befallen([history.pod(at_s=1)], at(5), fate="died") is None
+        assert phases.befallen([history.pod(at_s=1)], at(5), fate="died") is None
 
     def test_a_repetition_must_fit_in_time_even_if_alone(self):
         """Its name is of the newest step, its Event of the first."""
         history = History()
-        assert placing.befallen([history.pod(at_s=1)], at(500, n=2), fate="born") is None
+        assert phases.befallen([history.pod(at_s=1)], at(500, n=2), fate="born") is None

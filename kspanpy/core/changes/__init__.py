@@ -1,0 +1,1 @@
+"""Who changed an object, and what."""

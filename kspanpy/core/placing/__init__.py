@@ -1,0 +1,1 @@
+"""How facts find their place: the history of objects, occurrences, what they wait for."""
