@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
+from kspanpy.core.causes.causes import Causes
 from kspanpy.core.model import Event
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects.catalog import Catalog
@@ -58,8 +59,9 @@ class Linker:
     def __init__(self, settings: LinkerSettings, *, rules: RuleTable | None = None) -> None:
         self._moment = Moment(settings)
         self._catalog = Catalog(settings)
-        self._book = StoryBook(self._moment, self._catalog)
-        self._placer = Placer(self._moment, self._catalog, self._book, rules or RuleTable())
+        causes = Causes(self._moment, self._catalog)
+        self._book = StoryBook(self._moment, self._catalog, causes)
+        self._placer = Placer(self._moment, self._catalog, causes, self._book, rules or RuleTable())
         self._chronicle = Chronicle(self._moment, self._catalog, self._book, self._placer)
         self._seen = SeenEvents(capacity=settings.max_events_remembered, memory_ns=self._moment.memory_ns)
 

@@ -28,5 +28,6 @@ class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_open_stories: int = 20_000
     max_closed_lifecycles: int = 100_000
     max_events_remembered: int = 200_000
+    max_evidence: int = 10_000  # of causes whose own stories have not opened yet
     max_chapters: int = 64  # of one object
     max_depth: int = 32  # of an owner chain

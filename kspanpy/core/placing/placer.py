@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from kspanpy.core import ids
+from kspanpy.core.causes.causes import Causes
 from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import identity
@@ -40,9 +41,10 @@ _MAX_STEPS = 32
 class Placer:
     """Everything that has to find its story comes through `place`."""
 
-    def __init__(self, moment: Moment, catalog: Catalog, book: StoryBook, rules: RuleTable) -> None:
+    def __init__(self, moment: Moment, catalog: Catalog, causes: Causes, book: StoryBook, rules: RuleTable) -> None:
         self._moment = moment
         self._catalog = catalog
+        self._causes = causes
         self._book = book
         self._rules = rules
         self._asked: OrderedDict[str, None] = OrderedDict()  # uids that were looked up
@@ -305,6 +307,7 @@ class Placer:
             story.serious = story.serious or warning or event.reason in SERIOUS
         if not lifecycle.sent:
             lifecycle.cover(start_ns, end_ns)
+        self._causes.said(lifecycle, chain[0], event, occ)
         step = OpenStep(span, rule=rule, at_ns=occ.at_ns, field_path=event.involved.field_path)
         known_end = _known_end(chain[0], step)
         self._remember_step(chain[0], lifecycle, event, occ.at_ns)

@@ -110,6 +110,7 @@ class Lifecycle:
         "failure",
         "finished_ns",
         "last_ns",
+        "links",
         "nominal_end_ns",
         "nominal_ns",
         "parent",
@@ -138,6 +139,7 @@ class Lifecycle:
         self.finished_ns: int | None = None  # when it was seen to be over
         self.last_ns = 0  # when something last arrived for it
         self.steps: list[OpenStep] = []
+        self.links: list[Link] = []
         self.failure: Failure | None = None
         self.sent = False
         self.start_ns = 0  # final once sent
@@ -176,7 +178,6 @@ class Story:
         "last_event_ns",
         "last_ns",
         "lifecycles",
-        "links",
         "open_leaves",
         "opened_ns",
         "origin",
@@ -214,7 +215,6 @@ class Story:
         self.complete_ns: int | None = None  # since when nothing more is expected
         self.superseded = False
         self.serious = False
-        self.links: list[Link] = []
         self.closed = False
         self.forgotten = False
         self.outcome = ""

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from kspanpy.core.model import SECOND, Link
+from kspanpy.core.causes import relations
+from kspanpy.core.causes.causes import Causes
+from kspanpy.core.model import SECOND
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
@@ -26,8 +28,9 @@ _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for 
 class StoryBook:
     """All stories, open and closed."""
 
-    def __init__(self, moment: Moment, catalog: Catalog) -> None:
+    def __init__(self, moment: Moment, catalog: Catalog, causes: Causes) -> None:
         self._moment = moment
+        self._causes = causes
         self._teller = spans.Teller(catalog, service=moment.settings.service)
         self._open: dict[bytes, Story] = {}
         self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
@@ -60,13 +63,14 @@ class StoryBook:
         story.root.nominal_ns = chapter.nominal_ns if known is None else self._moment.now_ns
         story.root.slack_ns = chapter.slack_ns if known is None else 0
         if known is not None:
-            story.links.append(Link(*known.link, "continues"))
+            self._causes.follow(story, known, relations.CONTINUES)
         if root.episode is not None and not root.episode.closed:
             root.episode.superseded = True
             self.refresh(root.episode)
         if chapter.origin is root and root.kind == "Pod":
             root.phases[chapter.phase] = story.root
             self.check_leaf(story.root)
+        self._causes.opened(story.root)
         return story
 
     def episode(self, chain: list[Record], decisive: list[Record], at_ns: int, key: str) -> Story:
@@ -88,12 +92,13 @@ class StoryBook:
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
         story.last_event_ns = at_ns
         if previous is not None:
-            story.links.append(Link(*previous.link, "continues"))
+            self._causes.follow(story, previous, relations.CONTINUES)
         change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
-            story.links.append(Link(*change.story.link, "follows change"))
+            self._causes.follow(story, change.story, relations.FOLLOWS)
         root.episode = origin.episode = story
         self.refresh(story)
+        self._causes.opened(story.root)
         return story
 
     def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
@@ -113,6 +118,7 @@ class StoryBook:
         parent.children.append(lifecycle)
         if record.kind == "Pod":
             self._open_leaf(lifecycle)
+        self._causes.opened(lifecycle)
         if story.closed or parent.sent:
             self.closed_lifecycles += story.closed
             self._moment.say(SpanEnded(self._teller.late(lifecycle)))

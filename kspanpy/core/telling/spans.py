@@ -125,5 +125,5 @@ class Teller:
             end_ns=lifecycle.end_ns,
             attributes=lifecycle_attributes(lifecycle, chain),
             error="" if failed is None else (failed.message or failed.reason),
-            links=tuple(story.links) if lifecycle is story.root else (),
+            links=tuple(lifecycle.links),
         )

@@ -1,0 +1,1 @@
+"""Links between stories: what caused what, where ownership does not say it. No link without evidence."""
