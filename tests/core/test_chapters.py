@@ -49,7 +49,7 @@ class History:
         at_ns = T0 + int(at_s * SECOND)
         record.object = msgspec.structs.replace(record.object, generation=record.object.generation + 1)
         chapter = Chapter(record, phase=phase, change=Change(phase, "", "", at_ns), rv=rv, at_ns=at_ns)
-        chapter.ends_ns = None if ends_s is None else T0 + int(ends_s * SECOND)
+        chapter.settled_ns = chapter.ends_ns = None if ends_s is None else T0 + int(ends_s * SECOND)
         record.chapters.append(chapter)
         return chapter
 

@@ -34,6 +34,7 @@ class Record:
     __slots__ = (
         "born_ns",
         "chapters",
+        "confidence",
         "dying_nominal_ns",
         "dying_ns",
         "dying_rv",
@@ -59,6 +60,7 @@ class Record:
         if real and self.rule is OTHER_KIND and obj.generation:
             self.rule = OTHER_CHANGING_KIND
         self.owner = causal_owner(obj)
+        self.confidence = ""  # how far a guessed owner can be trusted; empty: an ownerReference names it
         self.born_ns = instant(obj.created_ns, received_ns)
         self.first_rv = obj.resource_version
         self.fresh = _looks_new(obj, received_ns)
@@ -105,8 +107,10 @@ class Record:
 
 
 def _looks_new(obj: Object, received_ns: int) -> bool:
-    """True for a version that may well be the first one, judged by itself."""
+    """True for a version that may well be the first one, judged by itself: no controller has written into it yet."""
     if obj.deletion_ns is not None or (health.known(obj.kind) and health.settled(obj)):
+        return False
+    if obj.generation > 1 or obj.observed_generation or obj.node_name:
         return False
     return obj.created_ns is None or received_ns - obj.created_ns < _FRESH_NS
 

@@ -8,7 +8,7 @@ from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.placing.placer import Placer
-from kspanpy.core.placing.waiting import ChapterItem, PhaseItem
+from kspanpy.core.placing.waiting import PhaseItem
 from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.stories.storybook import StoryBook
@@ -78,7 +78,7 @@ class Chronicle:
         elif obj.generation != before.generation and record.rule.changed and not dying and not self._follows(record):
             change = changes.between(before, obj)
             at_ns = instant(change.at_ns, self._moment.now_ns)
-            self._open(Chapter(record, phase=change.phase, change=change, rv=obj.resource_version, at_ns=at_ns))
+            self._placer.open(Chapter(record, phase=change.phase, change=change, rv=obj.resource_version, at_ns=at_ns))
 
     def _follows(self, record: Record) -> bool:
         """True if its changes are its owner's: an owner that is known, or of a kind that is watched and so will be."""
@@ -99,8 +99,9 @@ class Chronicle:
             ended_ns = chapter.at_ns if since_ns is None else since_ns + SECOND
             if not record.rule.workload:  # such conditions tell the newest change, not the first
                 ended_ns = min(ended_ns, chapter.at_ns + _FIRST_READY_NS)
+            chapter.settled_ns = ended_ns
             chapter.ends_ns = ended_ns + self._moment.settle_ns
-        self._open(chapter)
+        self._placer.open(chapter)
 
     def _dies(self, record: Record) -> None:
         now_ns = self._moment.now_ns
@@ -109,21 +110,11 @@ class Chronicle:
         )  # then it goes because its owner does, or wants it to
         if record.rule.deleted and not owned:
             at_ns = now_ns if record.dying_ns is None else record.dying_ns
-            self._open(
+            self._placer.open(
                 Chapter(record, phase=record.rule.deleted, change=changes.DELETED, rv=record.dying_rv, at_ns=at_ns)
             )
         if record.kind == "Pod" and not health.ended(record.object):
             self._placer.place(PhaseItem(record, death=True, received_ns=now_ns))
-
-    def _open(self, chapter: Chapter) -> None:
-        record = chapter.origin
-        if record.chapters:
-            self._book.supersede(record.chapters[-1], chapter)
-        record.chapters.append(chapter)
-        if len(record.chapters) > self._moment.settings.max_chapters:
-            del record.chapters[0]
-        if record.fresh or chapter.rv is not None or chapter.ends_ns is None:
-            self._placer.place(ChapterItem(chapter, received_ns=self._moment.now_ns))
 
 
 def _stale(before: Object, after: Object) -> bool:

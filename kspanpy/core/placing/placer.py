@@ -13,8 +13,11 @@ from kspanpy.core import ids
 from kspanpy.core.causes.causes import Causes
 from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.moment import Moment
-from kspanpy.core.objects import identity
+from kspanpy.core.objects import identity, naming
 from kspanpy.core.objects.catalog import Catalog, Record
+from kspanpy.core.objects.kinship import Kinship
+from kspanpy.core.placing import hearsay
+from kspanpy.core.placing.hearsay import Hearsay
 from kspanpy.core.placing.waiting import (
     ChapterItem,
     EventItem,
@@ -47,6 +50,8 @@ class Placer:
         self._causes = causes
         self._book = book
         self._rules = rules
+        self._kinship = Kinship(catalog, capacity=moment.settings.max_tombstones)
+        self._hearsay = Hearsay(capacity=moment.settings.max_tombstones)
         self._asked: OrderedDict[str, None] = OrderedDict()  # uids that were looked up
         self.waiting = WaitingRoom(moment.settings.max_pending)
 
@@ -67,8 +72,20 @@ class Placer:
         if crowded_out is not None:
             self.place(crowded_out)
 
+    def open(self, chapter: Chapter) -> None:
+        """An object has been changed: its newest chapter begins."""
+        record = chapter.origin
+        if record.chapters:
+            self._book.supersede(record.chapters[-1], chapter)
+        record.chapters.append(chapter)
+        if len(record.chapters) > self._moment.settings.max_chapters:
+            del record.chapters[0]
+        if record.fresh or not record.real or chapter.rv is not None or chapter.ends_ns is None:
+            self.place(ChapterItem(chapter, received_ns=self._moment.now_ns))
+
     def retry(self, obj: Object) -> None:
         """An object has been seen: what waited for it?"""
+        self._hearsay.forget(obj.uid)
         for item in self.waiting.for_object(obj.uid):
             self.place(item)
         for item in self.waiting.for_object(_name_key(obj.kind, obj.namespace, obj.name)):
@@ -88,7 +105,7 @@ class Placer:
 
     def owner_missing(self, reference: ObjectReference) -> None:
         """A lookup found nothing: the reference has to do."""
-        record = self._catalog.stand_in(reference, self._moment.now_ns)
+        record = self._stand_in(reference)
         for item in self.waiting.for_object(record.uid):
             self.place(item)
 
@@ -96,11 +113,14 @@ class Placer:
 
     def _place_event(self, item: EventItem) -> Need | None:
         event, occ = item.event, item.occ
+        if not item.heard:
+            item.heard = True
+            self._hear(event, occ)
         record = identity.find(self._catalog, event.involved, occ.at_ns)
         if record is None:
             if not item.forced:
                 return self._await_object(event.involved)
-            record = self._catalog.stand_in(event.involved, self._moment.now_ns)
+            record = self._stand_in(event.involved, occ)
         chain, need = self._chain(record, forced=item.forced)
         if need is not None:
             return need
@@ -109,6 +129,8 @@ class Placer:
         phase = rule.rule.phase
         if record.kind == "Pod":
             phase = phases.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
+            if phase == "termination" and not record.real:
+                record.die(occ.latest_ns, None, self._moment.now_ns)  # nobody else will tell
         if not item.forced:
             need = self._behind(record, event)
             if need is None and named is None and missing:
@@ -158,14 +180,67 @@ class Placer:
     def _chain(self, record: Record, *, forced: bool) -> tuple[list[Record], Need | None]:
         chain, missing = self._catalog.chain(record)
         for _ in range(self._moment.settings.max_depth):  # in a full catalog a stand-in may push out another
-            if missing is None:
+            if missing is None and not self._guess_owner(chain[-1]):
                 break
-            reference = _reference(missing, chain[-1].object.namespace)
-            if not forced:
-                return chain, self._await_object(reference)
-            self._catalog.stand_in(reference, self._moment.now_ns)
+            if missing is not None:
+                reference = _reference(missing, chain[-1].object.namespace)
+                if not forced:
+                    return chain, self._await_object(reference)
+                self._stand_in(reference)
             chain, missing = self._catalog.chain(record)
         return chain, None
+
+    # -- objects that nobody shows
+
+    def _hear(self, event: Event, occ: Occurrence) -> None:
+        """Takes note of what an Event says of others: it is asked where they can not be read."""
+        involved = event.involved
+        record = self._catalog.get(involved.uid)
+        shown = record is not None and record.real
+        if not shown:
+            self._kinship.meet(involved)
+            self._hearsay.hear(involved.uid, event, occ)
+            if record is not None:
+                self._take_hearsay(record)
+        owner = OwnerReference(involved.api_version, involved.kind, involved.name, involved.uid, controller=True)
+        if (scaled := hearsay.scaled(event)) and not (shown and "ReplicaSet" in self._catalog.synced):
+            self._kinship.hear("ReplicaSet", involved.namespace, scaled, owner)
+            return
+        rule = self._rules.find(involved.kind, event.reason, event.message)
+        if rule.rule.fate and not (shown and rule.rule.names in self._catalog.synced):
+            name = rule.named(event.message)
+            if name:
+                deleted_ns = occ.at_ns if rule.rule.fate == "died" else None
+                self._kinship.hear(rule.rule.names, involved.namespace, name, owner, deleted_ns)
+
+    def _stand_in(self, reference: ObjectReference, occ: Occurrence | None = None) -> Record:
+        """A record for what only references and Events speak of, with what has been heard of it."""
+        record = self._catalog.stand_in(reference, self._moment.now_ns)
+        if not record.real:
+            if occ is not None:
+                record.born_ns = min(record.born_ns, occ.latest_ns)
+            self._take_hearsay(record)
+        return record
+
+    def _take_hearsay(self, record: Record) -> None:
+        for chapter in self._hearsay.changes(record):
+            self.open(chapter)
+
+    def _went_alone(self, record: Record, chapter: Chapter, at_ns: int) -> bool:
+        """True for a Pod that nobody shows and that went while its owner did nothing: something else is going on."""
+        if record.real or chapter.origin.real or self._kinship.deleted_by_owner(record, at_ns):
+            return False
+        return chapter.story is None or at_ns > chapter.story.last_event_ns + hearsay.QUIET_NS
+
+    def _guess_owner(self, record: Record) -> bool:
+        """Finds an owner for the top of a chain that has none because nobody could show it; False: there is none to be found."""
+        if record.real or record.owner is not None:
+            return False
+        found = self._kinship.owner_of(record)
+        if found is None:
+            return False
+        record.owner, record.confidence = found[0], found[1].value
+        return True
 
     def _await_object(self, reference: ObjectReference) -> Need:
         """Waits for an object that nobody has shown: its watch will, or a lookup."""
@@ -183,7 +258,7 @@ class Placer:
         """How long to wait for an object of a kind that has not been shown."""
         settings = self._moment.settings
         if kind in self._catalog.missing:
-            return 0.0
+            return settings.structure_hold_s if kind in naming.OWNED else 0.0  # an Event may still name its owner
         return settings.sure_hold_s if kind in KINDS and kind not in self._catalog.synced else settings.structure_hold_s
 
     def _behind(self, record: Record, event: Event) -> Need | None:
@@ -263,7 +338,10 @@ class Placer:
             return known
         death = phase == "termination"
         at_ns = record.dying_ns if death and record.dying_ns is not None else record.born_ns
-        story = self._story(_chapter_of(decisive, chain, record, death=death), chain, decisive, at_ns, key)
+        chapter = _chapter_of(decisive, chain, record, death=death)
+        if death and chapter is not None and self._went_alone(record, chapter, at_ns):
+            chapter = None
+        story = self._story(chapter, chain, decisive, at_ns, key)
         lifecycle = self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         record.phases[phase] = lifecycle
         return lifecycle

@@ -53,13 +53,14 @@ class Item:
 class EventItem(Item):
     """An occurrence looking for its lifecycle span. `delta`: by how much the Event's count has moved."""
 
-    __slots__ = ("delta", "event", "occ")
+    __slots__ = ("delta", "event", "heard", "occ")
 
     def __init__(self, event: Event, occ: Occurrence, *, delta: int, received_ns: int) -> None:
         super().__init__(received_ns)
         self.event = event
         self.occ = occ
         self.delta = delta
+        self.heard = False  # what it says of others has been taken note of
 
 
 class PhaseItem(Item):

@@ -62,7 +62,8 @@ def of_death(decisive: Sequence[Record], chain: Sequence[Record], record: Record
     """The chapter in which an object's deletion began; None: no change was open."""
     at_ns = record.born_ns if record.dying_ns is None else record.dying_ns
     chapter = newest(decisive, rv=record.dying_rv, at_ns=at_ns)
-    if chapter is None or chapter.ends_ns is not None:  # nothing was going on: was an owner being deleted with it?
+    at_rest = chapter is None or (chapter.settled_ns is not None and at_ns > chapter.settled_ns)
+    if at_rest:  # nothing was going on: was an owner being deleted with it?
         for owner in reversed(chain):
             last = owner.chapters[-1] if owner.chapters else None
             if last is not None and last.phase == owner.rule.deleted and last.at_ns <= at_ns + DELETION_REACH_NS:

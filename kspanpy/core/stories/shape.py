@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kspanpy.core import ids
 from kspanpy.core.changes.change import Change
 from kspanpy.core.model import SECOND, Link, Span
@@ -37,6 +39,7 @@ class Chapter:
         "part",
         "phase",
         "rv",
+        "settled_ns",
         "slack_ns",
         "story",
         "superseded",
@@ -54,6 +57,7 @@ class Chapter:
         self.nominal_ns = at_ns if change.at_ns is None else change.at_ns  # ... for showing, by the cluster's clock
         self.slack_ns = SECOND if self.nominal_ns % SECOND == 0 else 0
         self.ends_ns: int | None = None  # the last instant that belongs to it; None: it is still open
+        self.settled_ns: int | None = None  # when its object was seen to be as wished, if it is
         self.superseded = False
         self.until_ns: int | None = None  # when the next change began
         self.cut_short = False  # superseded before it had settled
@@ -99,6 +103,13 @@ class OpenStep:
         return reason in self.rule.ends and (field_path == self.field_path or not field_path or not self.field_path)
 
 
+class Milestone(msgspec.Struct, frozen=True, gc=False):
+    """A step on a Pod's way that an Event told of."""
+
+    step: str  # scheduled, pulling, pulled, created, started
+    at_ns: int
+
+
 class Lifecycle:
     """One phase of one object in one story: a span under construction, and after that what late events need of it."""
 
@@ -111,6 +122,7 @@ class Lifecycle:
         "finished_ns",
         "last_ns",
         "links",
+        "milestones",
         "nominal_end_ns",
         "nominal_ns",
         "parent",
@@ -140,6 +152,7 @@ class Lifecycle:
         self.last_ns = 0  # when something last arrived for it
         self.steps: list[OpenStep] = []
         self.links: list[Link] = []
+        self.milestones: list[Milestone] = []
         self.failure: Failure | None = None
         self.sent = False
         self.start_ns = 0  # final once sent
@@ -157,6 +170,10 @@ class Lifecycle:
     def nominal_ns_or(self, other_ns: int) -> int:
         """When it began by the cluster's word, else that."""
         return other_ns if self.nominal_ns is None else self.nominal_ns
+
+    def steps_at(self, step: str) -> list[int]:
+        """When this step was taken, by the Events that told of it."""
+        return [milestone.at_ns for milestone in self.milestones if milestone.step == step]
 
     def cover(self, start_ns: int, end_ns: int) -> None:
         """A child lies here."""

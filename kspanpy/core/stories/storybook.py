@@ -238,13 +238,16 @@ class StoryBook:
         now_ns = self._moment.now_ns
         if not complete:
             if chapter.ends_ns is not None and now_ns <= chapter.ends_ns:
-                chapter.ends_ns = None
-        elif chapter.ends_ns is None:
+                chapter.ends_ns = chapter.settled_ns = None
+        elif chapter.ends_ns is None and chapter.origin.real:
+            chapter.settled_ns = now_ns
             chapter.ends_ns = now_ns + self._moment.settle_ns
 
     @staticmethod
     def _origin_settled(chapter: Chapter) -> bool:
         origin = chapter.origin
+        if not origin.real:
+            return True  # nobody can tell: silence decides
         if chapter.is_deletion:
             return origin.gone_ns is not None
         return chapter.superseded or origin.gone_ns is not None or health.settled(origin.object)
@@ -265,7 +268,7 @@ class StoryBook:
         elif leaf.finished_ns is None:
             leaf.finished_ns = self._moment.now_ns
             story.open_leaves.pop(key, None)
-            if leaf is not story.root:
+            if leaf is not story.root and leaf.record.real:
                 self._moment.at(self._moment.now_ns + self._moment.settle_ns, leaf)
         self.refresh(story)
 
@@ -294,6 +297,8 @@ class StoryBook:
     def _due(self, story: Story) -> int:
         """When a complete story may be closed, if nothing comes in between."""
         moment = self._moment
+        if not story.origin.real and story.chapter is not None:
+            return story.last_ns + moment.quiet_ns
         if story.chapter is None:
             return story.last_ns + (moment.linger_ns if story.superseded else moment.quiet_ns)
         window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
@@ -329,6 +334,8 @@ class StoryBook:
         judging.judge(story)
         self._moment.emit(self._teller.story(story))
         story.closed = True
+        if story.chapter is not None and story.chapter.ends_ns is None and not story.origin.real:
+            story.chapter.ends_ns = story.last_event_ns + self._moment.quiet_ns
         story.open_leaves.clear()
         del self._open[story.trace_id]
         self._closed[story.trace_id] = (self._moment.now_ns, story)
@@ -366,7 +373,7 @@ def _over(leaf: Lifecycle) -> bool:
     """True when nothing more of this phase of a Pod is to come."""
     record = leaf.record
     phase = leaf.shown_phase
-    if record.gone_ns is not None:
+    if record.gone_ns is not None or not record.real:
         return True
     if phase == "termination":
         return False

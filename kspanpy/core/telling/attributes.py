@@ -111,4 +111,6 @@ def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
         key = _KIND_KEYS.get(record.kind) or sanitize.identifier(record.kind, "object").lower()
         attributes.setdefault(f"k8s.{key}.name", record.object.name)
         attributes.setdefault(f"k8s.{key}.uid", record.uid)
+        if record.confidence and attributes.get("kspanpy.confidence") != "low":
+            attributes["kspanpy.confidence"] = record.confidence
     return attributes
