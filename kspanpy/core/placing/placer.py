@@ -130,7 +130,7 @@ class Placer:
         if record.kind == "Pod":
             phase = phases.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
             if phase == "termination" and not record.real:
-                record.die(occ.latest_ns, None, self._moment.now_ns)  # nobody else will tell
+                record.die(occ.at_ns, None, occ.at_ns)  # nobody else will tell
         if not item.forced:
             need = self._behind(record, event)
             if need is None and named is None and missing:
@@ -218,7 +218,7 @@ class Placer:
         record = self._catalog.stand_in(reference, self._moment.now_ns)
         if not record.real:
             if occ is not None:
-                record.born_ns = min(record.born_ns, occ.latest_ns)
+                record.born_ns = min(record.born_ns, occ.at_ns)
             self._take_hearsay(record)
         return record
 
