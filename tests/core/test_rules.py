@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from kspanpy.core.rules.events import RULES, EventRule
+from kspanpy.core.rules.emitters import RULES
+from kspanpy.core.rules.events import EventRule
 from kspanpy.core.rules.kinds import KINDS, OTHER_KIND, kind_rule
 from kspanpy.core.rules.table import RuleTable
 
@@ -143,6 +144,19 @@ def test_the_phase_that_an_event_belongs_to(kind, reason, message, phase):
             "PersistentVolumeClaim", "Provisioning", {"ProvisioningSucceeded", "ProvisioningFailed"}, set(), id="claim"
         ),
         pytest.param("Service", ENSURING, {"EnsuredLoadBalancer", "SyncLoadBalancerFailed"}, set(), id="balancer"),
+        pytest.param("Application", "OperationStarted", {"OperationCompleted"}, set(), id="sync of Argo CD"),
+        pytest.param(
+            "PersistentVolumeClaim",
+            "WaitForFirstConsumer",
+            {"Provisioning", "ExternalProvisioning"},
+            set(),
+            id="consumer",
+        ),
+        pytest.param("Pod", "FailedAttachVolume", {"SuccessfulAttachVolume"}, {"FailedMount"}, id="attaching"),
+        pytest.param("Pod", "Unhealthy", set(), {"Killing"}, id="a probe that fails lasts no longer than it takes"),
+        pytest.param("Pod", "TriggeredScaleUp", {"Scheduled"}, {"FailedScheduling"}, id="waiting for a node"),
+        pytest.param("Rollout", "RolloutPaused", {"RolloutResumed", "RolloutAborted"}, set(), id="pause"),
+        pytest.param("Job", "Suspended", {"Resumed"}, set(), id="suspended"),
     ],
 )
 def test_how_long_a_step_lasts(kind, reason, ended_by, not_by):
@@ -157,10 +171,32 @@ def test_being_scheduled_lasts_until_the_next_step_whatever_it_is():
     assert TABLE.find("Pod", "Scheduled", "").any_step
 
 
-@pytest.mark.parametrize("reason", ["Unhealthy", "ProbeWarning"])
-def test_a_probe_that_fails_is_no_failure(reason):
-    """It may be what shows that all is being well looked after."""
-    assert TABLE.find("Pod", reason, "Readiness probe failed").rule.harmless
+@pytest.mark.parametrize(
+    ("kind", "reason", "severity"),
+    [
+        pytest.param("Pod", "Unhealthy", "harmless", id="a probe may show that all is being well looked after"),
+        pytest.param("Pod", "ProbeWarning", "harmless", id="a probe that is of two minds"),
+        pytest.param("Pod", "DNSConfigForming", "noise", id="too many name servers on the node"),
+        pytest.param("Node", "InvalidDiskCapacity", "noise", id="every kubelet says it when it starts"),
+        pytest.param("Node", "NodeNotReady", "serious", id="Normal, and an outage"),
+        pytest.param("Node", "Rebooted", "serious", id="a reboot"),
+        pytest.param("Pod", "Preempted", "serious", id="a Pod that had to go"),
+        pytest.param("Node", "Starting", "", id="a kubelet starts"),
+        pytest.param("Node", "NodeHasSufficientMemory", "", id="a node is well"),
+        pytest.param("Node", "NodeReady", "", id="a node is back"),
+        pytest.param("Node", "RegisteredNode", "", id="a node is known"),
+        pytest.param("Pod", "FailedMount", "", id="as its type says"),
+    ],
+)
+def test_how_serious_it_is(kind, reason, severity):
+    """Where the type of the Event would mislead."""
+    assert TABLE.find(kind, reason, "").rule.severity == severity
+
+
+def test_every_kill_of_a_container_is_serious():
+    """Whatever for."""
+    for message in ("Stopping container app", "Container app failed liveness probe, will be restarted", ""):
+        assert TABLE.find("Pod", "Killing", message).rule.severity == "serious"
 
 
 class TestTable:
@@ -178,13 +214,50 @@ class TestTable:
         table = RuleTable([EventRule(reason="X", phase="any"), EventRule("Pod", "X", "own")])
         assert [table.find(kind, "X", "").rule.phase for kind in ("Pod", "Widget")] == ["own", "any"]
 
+    def test_who_wrote_it_counts_more_than_what_it_says(self):
+        """Karpenter's FailedScheduling is not the scheduler's, whatever it says."""
+        table = RuleTable(
+            [
+                EventRule("Pod", "X", "all"),
+                EventRule("Pod", "X", "said", message="^Yes"),
+                EventRule("Pod", "X", "theirs", component="karpenter other"),
+                EventRule("Pod", "X", "theirs, said", component="karpenter", message="^Yes"),
+            ]
+        )
+        phases = [
+            table.find("Pod", "X", message, component).rule.phase
+            for component in ("karpenter", "other", "scheduler", "")
+            for message in ("Yes!", "No")
+        ]
+        assert phases == ["theirs, said", "theirs", "theirs", "theirs", "said", "all", "said", "all"]
+
+    def test_a_rule_without_a_reason_is_for_all_that_an_emitter_writes(self):
+        """The descheduler gives the names of strategies as reasons; a reason that others use as well is still its own."""
+        table = RuleTable([EventRule("Pod", "Evicted", "all"), EventRule("Pod", component="mover", phase="moved")])
+        assert [table.find("Pod", reason, "", "mover").rule.phase for reason in ("Anything", "Evicted")] == [
+            "moved"
+        ] * 2
+        assert [table.find("Pod", reason, "", "").rule.phase for reason in ("Anything", "Evicted")] == ["", "all"]
+
+    def test_a_rule_may_have_several_reasons(self):
+        """Separated by spaces, as kinds are."""
+        table = RuleTable([EventRule("Pod Node", "X Y", "both")])
+        found = [table.find(kind, reason, "").rule.phase for kind in ("Pod", "Node") for reason in ("X", "Y", "X Y")]
+        assert found == ["both", "both", ""] * 2
+
     def test_what_is_not_known_says_nothing(self):
         """An empty rule, for whatever an emitter has thought of."""
         assert TABLE.find("Widget", "\x00", "x" * 5000).rule == EventRule()
 
     def test_no_two_rules_compete(self):
-        """One line for one kind, reason and message."""
-        keys = [(kind, rule.reason, rule.message) for rule in RULES for kind in rule.kinds.split()]
+        """One line for one kind, reason, emitter and message."""
+        keys = [
+            (kind, reason, component, rule.message)
+            for rule in RULES
+            for kind in rule.kinds.split() or [""]
+            for reason in rule.reason.split() or [""]
+            for component in rule.component.split() or [""]
+        ]
         assert len(keys) == len(set(keys))
 
     @pytest.mark.parametrize("message", ["a" * 100_000, "Created pod: " * 10_000, "Saw completed job: " + "," * 50_000])

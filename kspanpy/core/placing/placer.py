@@ -28,7 +28,6 @@ from kspanpy.core.placing.waiting import (
     PhaseItem,
     WaitingRoom,
 )
-from kspanpy.core.rules.events import SERIOUS
 from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.rules.table import CompiledRule, RuleTable
 from kspanpy.core.steps import LookupOwner, SpanEnded
@@ -124,7 +123,7 @@ class Placer:
         chain, need = self._chain(record, forced=item.forced)
         if need is not None:
             return need
-        rule = self._rules.find(record.kind, event.reason, event.message)
+        rule = self._rules.find(record.kind, event.reason, event.message, event.component)
         named, missing = self._named(chain, rule, event, occ)
         phase = rule.rule.phase
         if record.kind == "Pod":
@@ -365,7 +364,7 @@ class Placer:
         start_ns, end_ns = spans.fit(
             lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=self._moment.skew_ns
         )
-        warning = event.type == "Warning"
+        warning, severity = event.type == "Warning", rule.rule.severity
         span = Span(
             trace_id=story.trace_id,
             span_id=ids.event_span_id(event.uid, occ.n),
@@ -374,15 +373,15 @@ class Placer:
             service=attributes.event_service(event),
             start_ns=start_ns,
             end_ns=end_ns,
-            attributes=attributes.event_attributes(event, occ, chain, delta=item.delta),
+            attributes=attributes.event_attributes(event, occ, chain, delta=item.delta, problem=rule.rule.problem),
             error=(event.message or event.reason) if warning else "",
         )
-        if warning and not rule.rule.harmless:
+        if warning and severity not in ("noise", "harmless"):
             judging.first_failure(lifecycle, event.reason, event.message)
         if not story.closed:
             story.last_ns = lifecycle.last_ns = self._moment.now_ns
             story.last_event_ns = max(story.last_event_ns, occ.at_ns)
-            story.serious = story.serious or warning or event.reason in SERIOUS
+            story.serious = story.serious or severity == "serious" or (warning and severity != "noise")
         if not lifecycle.sent:
             lifecycle.cover(start_ns, end_ns)
         self._causes.said(lifecycle, chain[0], event, occ)

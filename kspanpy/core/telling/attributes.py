@@ -39,7 +39,7 @@ def event_service(event: Event) -> str:
 
 
 def event_attributes(
-    event: Event, occ: Occurrence, chain: Sequence[Record], *, delta: int
+    event: Event, occ: Occurrence, chain: Sequence[Record], *, delta: int, problem: str = ""
 ) -> dict[str, AttributeValue]:
     """What an event span says."""
     attributes = _object_attributes(chain)
@@ -64,6 +64,8 @@ def event_attributes(
         attributes["k8s.node.name"] = event.host
     if event.type == "Warning":
         attributes["error.type"] = sanitize.identifier(event.reason, "Warning")
+    if problem:
+        attributes["kspanpy.problem"] = str(problem)
     return attributes
 
 
