@@ -128,10 +128,10 @@ class TestHostileClients:
     )
     def test_garbage_is_no_problem(self, server: OpsServer, get: Get, data: bytes) -> None:
         """Whatever the bytes are, the next request is answered."""
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
-            with contextlib.suppress(OSError):  # the server may have hung up on it by now
-                client.sendall(data)
-                client.shutdown(socket.SHUT_WR)
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        with client, contextlib.suppress(OSError):  # the server may have hung up on it by now
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
         assert get("/livez") == (200, "ok\n")
 
 
