@@ -13,12 +13,13 @@ from collections.abc import Iterator
 import msgspec
 
 from kspanpy.core.causes import relations
-from kspanpy.core.causes.relations import Relation
+from kspanpy.core.causes.relations import RELATIONS, Relation
 from kspanpy.core.changes.change import UNKNOWN
-from kspanpy.core.model import Event, Link, ObjectReference
+from kspanpy.core.model import SECOND, Event, Link, ObjectReference
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import identity
 from kspanpy.core.objects.catalog import Catalog, Record
+from kspanpy.core.rules.table import CompiledRule
 from kspanpy.core.stories.shape import Lifecycle, Story
 from kspanpy.core.timing import Occurrence
 
@@ -29,13 +30,24 @@ _AUTOSCALER = "horizontal-pod-autoscaler"
 # Preemption names the preemptor in an Event; nobody writes down who called the eviction API.
 _BY_NODE = frozenset({"DeletionByTaintManager", "TerminationByKubelet", "DeletionByPodGC"})
 
+_CLUSTER_SCOPED = frozenset({"Node", "NodeClaim", "NodePool", "PersistentVolume", "ValidatingAdmissionPolicy"})
+
+# Kinds whose controllers apply others -> the names under which those write (managedFields).
+# fluxcd/kustomize-controller, fluxcd/helm-controller; argoproj/argo-cd common/common.go
+_APPLIERS = {
+    "Kustomization": frozenset({"kustomize-controller"}),
+    "HelmRelease": frozenset({"helm-controller"}),
+    "Application": frozenset({"argocd-controller", "argocd-application-controller"}),
+}
+
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """That something of this object caused `effect`, found at `at_ns`."""
+    """One end of a cause, found at `at_ns`; the other end is an object whose story has not opened."""
 
-    effect: Lifecycle
+    known: Lifecycle
     relation: Relation
     at_ns: int
+    known_is_cause: bool
 
 
 class Causes:
@@ -59,11 +71,29 @@ class Causes:
         if lifecycle is story.root and story.chapter is not None:
             self._look_at_change(story)
 
-    def said(self, lifecycle: Lifecycle, record: Record, event: Event, occ: Occurrence) -> None:
+    def said(self, lifecycle: Lifecycle, record: Record, event: Event, occ: Occurrence, rule: CompiledRule) -> None:
         """An Event has been placed: does it name a cause, or something that it has brought about?"""
-        target = record.object.target
-        if target is not None and event.reason == "SuccessfulRescale":
-            self._rescaled(lifecycle, record, target, occ)
+        known = rule.rule
+        if known.related and event.related is not None and event.related.uid:
+            self._other(lifecycle, RELATIONS[known.related], self._found(event.related, occ), event.related, occ)
+        name = known.cause or known.effect
+        if not name:
+            return
+        relation = RELATIONS[name]
+        if known.via == "node":
+            self._by_node(lifecycle, relation, occ.at_ns)
+        elif known.via == "target":
+            if record.object.target is not None:
+                self._rescaled(lifecycle, record, record.object.target, occ)
+        else:
+            for mention in rule.mentions(event.message):
+                namespace = mention.namespace or ("" if mention.kind in _CLUSTER_SCOPED else event.involved.namespace)
+                named = ObjectReference(mention.kind, namespace, mention.name, mention.uid)
+                found = self._found(named, occ)
+                if relation is relations.APPLIED:
+                    self._applied(lifecycle, record, found, occ)
+                else:
+                    self._other(lifecycle, relation, found, named, occ, known_is_cause=bool(known.effect))
 
     def follow(self, effect: Story, cause: Story, relation: Relation) -> None:
         """One story comes of another, for certain."""
@@ -89,9 +119,8 @@ class Causes:
             self._catalog.named("PersistentVolumeClaim", record.object.namespace, claim), record.born_ns
         )
         if found is None or (found.object.phase != "Bound" and found.gone_ns is None):
-            self._seek(
-                found, name_key("PersistentVolumeClaim", record.object.namespace, claim), lifecycle, relations.WAITED
-            )
+            key = name_key("PersistentVolumeClaim", record.object.namespace, claim)
+            self._seek(found, key, lifecycle, relations.WAITED)
 
     def _by_node(self, lifecycle: Lifecycle, relation: Relation, at_ns: int) -> None:
         node = lifecycle.record.object.node_name
@@ -124,25 +153,57 @@ class Causes:
             if scaled and chapter.story is not None and _at_once(occ, chapter.at_ns):
                 self._relate(chapter.story.root, lifecycle, relations.RESCALED)
 
+    def _applied(self, lifecycle: Lifecycle, record: Record, found: Record | None, occ: Occurrence) -> None:
+        """An apply log names what it changed; only a change that the same controller made is meant."""
+        for chapter in reversed(found.chapters if found is not None else ()):
+            near = -relations.APPLIED.within_ns <= chapter.at_ns - occ.latest_ns <= 2 * SECOND
+            if near and chapter.story is not None and chapter.change.manager in appliers(record.kind):
+                self._relate(chapter.story.root, lifecycle, relations.APPLIED)
+                return
+
     # -- both ends
 
-    def _seek(self, record: Record | None, key: str, effect: Lifecycle, relation: Relation) -> None:
-        """Links `effect` with what is being told of the object that caused it, now or when it opens."""
+    def _found(self, reference: ObjectReference, occ: Occurrence) -> Record | None:
+        if reference.uid:
+            return self._catalog.get(reference.uid)
+        named = self._catalog.named(reference.kind, reference.namespace, reference.name)
+        return identity.alive_at(named, occ.at_ns)
+
+    def _other(
+        self,
+        known: Lifecycle,
+        relation: Relation,
+        record: Record | None,
+        reference: ObjectReference,
+        occ: Occurrence,
+        *,
+        known_is_cause: bool = False,
+    ) -> None:
+        if record is None and (occ.n > 1 or not reference.kind):
+            return  # what a repeated Event names may be long gone
+        key = reference.uid or name_key(reference.kind, reference.namespace, reference.name)
+        self._seek(record, key, known, relation, known_is_cause=known_is_cause)
+
+    def _seek(
+        self, record: Record | None, key: str, known: Lifecycle, relation: Relation, *, known_is_cause: bool = False
+    ) -> None:
+        """Links `known` with what is being told of the object at the other end, now or when that opens."""
         now_ns = self._moment.now_ns
-        cause = None if record is None else _told_of(record, now_ns, relation)
-        if cause is not None:
-            self._relate(effect, cause, relation)
+        other = None if record is None else _told_of(record, now_ns, relation)
+        if other is not None:
+            self._relate(*((other, known) if known_is_cause else (known, other)), relation)
             return
         waiting = self._waiting.setdefault(key if record is None else record.uid, [])
-        waiting.append(Evidence(effect, relation, now_ns))
+        waiting.append(Evidence(known, relation, now_ns, known_is_cause))
         del waiting[:-MAX_LINKS]
         if len(self._waiting) > self._moment.settings.max_evidence:
             self._waiting.popitem(last=False)
 
-    def _answer(self, key: str, cause: Lifecycle) -> None:
+    def _answer(self, key: str, other: Lifecycle) -> None:
         for evidence in self._waiting.pop(key, ()) if self._waiting else ():
             if self._moment.now_ns - evidence.at_ns <= evidence.relation.within_ns:
-                self._relate(evidence.effect, cause, evidence.relation)
+                ends = (other, evidence.known) if evidence.known_is_cause else (evidence.known, other)
+                self._relate(*ends, evidence.relation)
 
     @staticmethod
     def _relate(effect: Lifecycle, cause: Lifecycle, relation: Relation) -> None:
@@ -156,6 +217,11 @@ class Causes:
 def name_key(kind: str, namespace: str, name: str) -> str:
     """Under which an object is waited for while its uid is not known."""
     return f"{kind}/{namespace}/{name}"
+
+
+def appliers(kind: str) -> frozenset[str]:
+    """The field managers under which the controller of this kind writes; none for kinds that apply nothing."""
+    return _APPLIERS.get(kind, frozenset())
 
 
 def _link(from_: Lifecycle, to: Lifecycle, relation: str) -> None:

@@ -31,8 +31,25 @@ WAITED = Relation("waited for", "held up", 60 * _MINUTE)
 BLOCKED = Relation("blocked by", "blocked")
 REJECTED = Relation("rejected by", "rejected")
 APPLIED = Relation("applied by", "applied", 15 * _MINUTE)
+CREATED = Relation("created by", "created")
+NEEDED = Relation("needed by", "needed", 60 * _MINUTE)
+REMOVED = Relation("removed by", "removed", 15 * _MINUTE)
 
 RELATIONS: dict[str, Relation] = {
     relation.name: relation
-    for relation in (FOLLOWS, CONTINUES, RESCALED, EVICTED, HIT, PREEMPTED, WAITED, BLOCKED, REJECTED, APPLIED)
+    for relation in (
+        FOLLOWS,
+        CONTINUES,
+        RESCALED,
+        EVICTED,
+        HIT,
+        PREEMPTED,
+        WAITED,
+        BLOCKED,
+        REJECTED,
+        APPLIED,
+        CREATED,
+        NEEDED,
+        REMOVED,
+    )
 }

@@ -384,7 +384,7 @@ class Placer:
             story.serious = story.serious or severity == "serious" or (warning and severity != "noise")
         if not lifecycle.sent:
             lifecycle.cover(start_ns, end_ns)
-        self._causes.said(lifecycle, chain[0], event, occ)
+        self._causes.said(lifecycle, chain[0], event, occ, rule)
         step = OpenStep(span, rule=rule, at_ns=occ.at_ns, field_path=event.involved.field_path)
         known_end = _known_end(chain[0], step)
         self._remember_step(chain[0], lifecycle, event, occ.at_ns)

@@ -15,10 +15,13 @@ from kspanpy.core.rules.problems import Problem
 Fate: TypeAlias = Literal["", "born", "died"]
 
 # What happens to the involved object happened because of the named (or `related`) one.
-Cause: TypeAlias = Literal["", "preempted by", "blocked by", "waited for", "rejected by", "evicted by"]
+Cause: TypeAlias = Literal["", "preempted by", "blocked by", "waited for", "rejected by", "evicted by", "hit by"]
 
 # What befalls the named object happened because of the involved one.
-Effect: TypeAlias = Literal["", "applied by", "created by", "needed by", "removed by"]
+Effect: TypeAlias = Literal["", "applied by", "created by", "needed by", "removed by", "rescaled by"]
+
+# Where the other object is found if the message does not name it: the Node that the Pod is on; the scaleTargetRef.
+Via: TypeAlias = Literal["", "node", "target"]
 
 # noise: a Warning that says nothing about failure, and makes no incident either. harmless: a Warning that is no failure by
 # itself, of something that may well be in trouble (a probe). serious: makes a story an incident although its type is Normal.
@@ -42,6 +45,7 @@ class EventRule(msgspec.Struct, frozen=True):
     fate: Fate = ""  # what befell the named object, which the involved one owns
     cause: Cause = ""
     effect: Effect = ""
+    via: Via = ""
     related: Cause = ""  # the same as `cause`, of the object in the Event's field `related`
     until: str = ""  # reasons (separated by spaces) that end this step; *: any later step of the same object
     lasting: bool = False  # with no end in sight it lasts as long as its lifecycle span

@@ -74,10 +74,12 @@ RULES = (
         " PodOSSelectorNodeLabelDoesNotMatch PodOSNotSupported TopologyAffinityError",
         problem=Problem.POD_REJECTED,
     ),
-    EventRule("Pod", "NodeShutdown", problem=Problem.NODE_SHUTDOWN),  # pkg/kubelet/nodeshutdown
+    EventRule(
+        "Pod", "NodeShutdown", cause="hit by", via="node", problem=Problem.NODE_SHUTDOWN
+    ),  # pkg/kubelet/nodeshutdown
     EventRule("Pod", "NodePorts HostPortConflict", problem=Problem.HOST_PORT_CONFLICT),
     # pkg/kubelet/eviction, pkg/kubelet/preemption/preemption.go, pkg/kubelet/active_deadline.go
-    EventRule("Pod", "Evicted", severity="serious", problem=Problem.EVICTED),
+    EventRule("Pod", "Evicted", cause="evicted by", via="node", severity="serious", problem=Problem.EVICTED),
     EventRule("Pod", "Preempting", "termination", severity="serious", problem=Problem.PREEMPTED),
     EventRule("Pod", "DeadlineExceeded", problem=Problem.DEADLINE),
     # pkg/kubelet/network/dns/dns.go, pkg/kubelet/kubelet_pods.go: said again and again of Pods that are well

@@ -12,7 +12,7 @@ from kspanpy.core.rules.problems import Problem
 RULES = (
     # pkg/controller/nodelifecycle/node_lifecycle_controller.go, pkg/controller/util/node/controller_utils.go
     EventRule("Node", "NodeNotReady", severity="serious", problem=Problem.NODE_NOT_READY),
-    EventRule("Pod", "NodeNotReady", severity="serious", problem=Problem.NODE_NOT_READY),
+    EventRule("Pod", "NodeNotReady", cause="hit by", via="node", severity="serious", problem=Problem.NODE_NOT_READY),
     # pkg/kubelet/kubelet.go, pkg/kubelet/nodestatus/setters.go
     EventRule("Node", "Rebooted", severity="serious", problem=Problem.REBOOTED),
     EventRule("Node", "Shutdown", severity="serious", problem=Problem.NODE_SHUTDOWN),

@@ -50,6 +50,8 @@ RULES = (
         "TaintManagerEviction",
         "termination",
         message="^Marking for deletion",
+        cause="evicted by",
+        via="node",
         severity="serious",
         problem=Problem.EVICTED,
     ),
