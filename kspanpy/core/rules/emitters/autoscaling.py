@@ -18,6 +18,8 @@ RULES = (
         " InvalidSelector SelectorRequired",
         problem=Problem.AUTOSCALING_FAILED,
     ),
+    # kubernetes/autoscaler vertical-pod-autoscaler/pkg/updater/eviction/pods_eviction_restriction.go
+    EventRule("Pod", "EvictedByVPA", "termination", severity="serious", problem=Problem.EVICTED),
     # kubernetes/autoscaler cluster-autoscaler: processors/status/eventing_scale_up_processor.go, core/scaledown/actuation
     EventRule("Pod", "TriggeredScaleUp", until="Scheduled NotTriggerScaleUp", lasting=True),
     EventRule("Pod", "NotTriggerScaleUp", problem=Problem.SCALE_UP_FAILED),

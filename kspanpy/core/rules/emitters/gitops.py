@@ -15,11 +15,14 @@ _APPLIED = (
 _SOURCES = "GitRepository OCIRepository Bucket HelmRepository HelmChart"
 
 RULES = (
-    # fluxcd/source-controller api/v1/condition_types.go, gitrepository_types.go and its neighbours
+    # fluxcd/source-controller api/v1/condition_types.go, gitrepository_types.go and its neighbours, internal/helm/chart/errors.go
     EventRule(
         _SOURCES,
-        "GitOperationFailed BucketOperationFailed OCIPullFailed OCILayerOperationFailed IndexationFailed ChartPullFailed"
-        " ChartPackageError FetchFailed URLInvalid AuthenticationFailed VerificationError StorageOperationFailed",
+        "GitOperationFailed BucketOperationFailed OCIArtifactPullFailed OCIArtifactLayerOperationFailed IndexationFailed"
+        " URLInvalid AuthenticationFailed VerificationError InvalidChartReference ChartPullError MetadataPatchError"
+        " ValuesFilesError DependencyBuildError ChartPackageError ChartVerificationError DirectoryCreationFailed"
+        " StatOperationFailed ReadOperationFailed AcquireLockFailed InvalidPath ArchiveOperationFailed SymlinkUpdateFailed"
+        " CacheOperationFailed",
         problem=Problem.SYNC_FAILED,
     ),
     # fluxcd/kustomize-controller internal/controller/kustomization_controller.go

@@ -64,7 +64,9 @@ RULES = (
         problem=Problem.FAILED_CREATE_POD_SANDBOX,
     ),
     EventRule("Pod", "FailedPrepareDynamicResources", problem=Problem.FAILED_PREPARE_RESOURCES),
+    # pkg/kubelet/allocation: a deferred resize waits for room on the node, and is tried again
     EventRule("Pod", "ResizeInfeasible ResizeError", problem=Problem.RESIZE_FAILED),
+    EventRule("Pod", "ResizeDeferred", until="ResizeStarted ResizeInfeasible", lasting=True, severity="harmless"),
     EventRule("Pod", "ResizeStarted", until="ResizeCompleted ResizeError", lasting=True),
     # Admission: pkg/kubelet/lifecycle/predicate.go names a reason after the resource or the predicate
     EventRule(
