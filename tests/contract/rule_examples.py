@@ -316,6 +316,7 @@ KARPENTER = "karpenter"
 AUTOSCALER = "cluster-autoscaler"
 DESCHEDULER = "sigs.k8s.io.descheduler"
 AUTOSCALING = (
+    Example("HorizontalPodAutoscaler", "SuccessfulRescale", "New size: 5; reason: cpu above target"),
     Example(
         "HorizontalPodAutoscaler",
         "FailedGetResourceMetric",
@@ -493,7 +494,6 @@ SILENT = (
         "Scaled up replica set web-6d4 from 0 to 1",
         component="deployment-controller",
     ),
-    Example("HorizontalPodAutoscaler", "SuccessfulRescale", "New size: 5; reason: cpu above target"),
     Example("PodDisruptionBudget", "NoPods", "No matching pods found", component="controllermanager"),
     Example("Ingress", "Sync", "Scheduled for sync", component="nginx-ingress-controller"),
     Example(

@@ -98,7 +98,8 @@ def test_most_events_need_no_rule(row: Example) -> None:
 def test_what_a_rule_says_holds_together(family: str, rule: EventRule) -> None:
     """Who is named has a kind and a fate or a relation; whose fate is told is watched, and is placed by name."""
     groups = re.compile(rule.name).groupindex
-    assert bool(rule.name) is bool(rule.fate or rule.cause or rule.effect)
+    assert bool(rule.name or rule.via) is bool(rule.fate or rule.cause or rule.effect)
+    assert not (rule.name and rule.via)
     assert bool(rule.name) is bool(rule.names or "kind" in groups)
     assert not (rule.cause and rule.effect)
     assert rule.related in get_args(Cause)
