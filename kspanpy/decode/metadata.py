@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
-from hashlib import blake2b
-
-import msgspec
 
 from kspanpy.core import model, sanitize
-from kspanpy.decode import fields, parsing, wire
-from kspanpy.decode.results import Malformed
+from kspanpy.decode import fields, ownership, wire
 from kspanpy.decode.times import nanoseconds
 
 _INT32 = 2**31 - 1
@@ -53,6 +50,29 @@ def allowed(values: dict[str, str | None] | None, allow: frozenset[str], limit: 
     return {key: sanitize.text(value, limit) for key, value in values.items() if value is not None and key in allow}
 
 
+_CONTEXT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
+_CONTEXT_LENGTH = 55
+
+
+def remarks(values: dict[str, str | None] | None) -> Mapping[str, str]:
+    """The allow-listed ones, and whatever is a W3C trace context by its form (with the tracestate beside it)."""
+    if not values:
+        return _NO_TEXTS
+    kept = dict(allowed(values, fields.ANNOTATIONS, fields.ANNOTATION_VALUE))
+    contexts = [
+        key
+        for key, value in values.items()
+        if value is not None and len(value) >= _CONTEXT_LENGTH and value[2] == "-" and _CONTEXT.fullmatch(value)
+    ]
+    for key in contexts[: fields.MAX_CONTEXTS]:
+        kept[key] = str(values[key])
+        state_key = key.removesuffix("traceparent") + "tracestate"
+        state = values.get(state_key)
+        if key.endswith("traceparent") and state:
+            kept[state_key] = sanitize.text(state, fields.ANNOTATION_VALUE)
+    return kept
+
+
 def reference(value: wire.ObjectReference | None) -> model.ObjectReference:
     """A reference as it was written; the uid may be a node's name, so it may be as long as one."""
     if value is None:
@@ -85,20 +105,26 @@ def owners(values: list[wire.OwnerReference | None] | None) -> tuple[model.Owner
     )
 
 
-def managers(values: list[wire.ManagedFields | None] | None) -> tuple[model.FieldManager, ...]:
-    """Who wrote which part."""
+def managers(values: list[wire.ManagedFields | None] | None, *, parts: bool = True) -> tuple[model.FieldManager, ...]:
+    """Who wrote what; `parts`: which parts of the spec it owns, too."""
     if not values:
         return ()
-    return tuple(
-        model.FieldManager(
-            manager=word(value.manager, sanitize.REASON),
-            operation=word(value.operation, sanitize.REASON),
-            subresource=word(value.subresource, sanitize.REASON),
-            time_ns=nanoseconds(value.time),
-            touches_spec=b'"f:spec"' in bytes(value.fields),
-        )
-        for value in values[: fields.MAX_MANAGERS]
-        if value is not None
+    return tuple(_manager(value, parts=parts) for value in values[: fields.MAX_MANAGERS] if value is not None)
+
+
+def _manager(value: wire.ManagedFields, *, parts: bool) -> model.FieldManager:
+    if value.subresource == "status":
+        owned = ownership.STATUS
+    else:
+        owned = ownership.read(value.fields) if parts else ownership.glance(value.fields)
+    return model.FieldManager(
+        manager=word(value.manager, sanitize.REASON),
+        operation=word(value.operation, sanitize.REASON),
+        subresource=word(value.subresource, sanitize.REASON),
+        time_ns=nanoseconds(value.time),
+        touches_spec=owned.touches_spec,
+        touches_status=owned.touches_status,
+        parts=owned.parts,
     )
 
 
@@ -118,37 +144,3 @@ def conditions(values: list[wire.Condition | None] | None) -> tuple[model.Condit
         for value in values[: fields.MAX_CONDITIONS]
         if value is not None and value.type
     )
-
-
-def images(spec: wire.TemplateSpec | None) -> tuple[tuple[str, str], ...]:
-    """(container, image), init containers after the others."""
-    if spec is None:
-        return ()
-    every = (spec.containers or []) + (spec.init_containers or [])
-    return tuple(
-        (word(container.name), word(container.image, fields.IMAGE))
-        for container in every[: fields.MAX_CONTAINERS]
-        if container is not None
-    )
-
-
-def template(raw: msgspec.Raw) -> tuple[str, wire.PodTemplate]:
-    """A digest of the pod template that does not depend on the order of keys, and the parts of it that are shown."""
-    if len(memoryview(raw)) <= len(b"null"):
-        return "", wire.PodTemplate()
-    parsed = parsing.parse(raw, wire.PodTemplate)
-    if isinstance(parsed, Malformed):
-        return "", wire.PodTemplate()
-    return blake2b(_canonical(raw), digest_size=8).hexdigest(), parsed
-
-
-def _canonical(raw: msgspec.Raw) -> bytes:
-    try:
-        value = msgspec.json.decode(raw)
-        # API servers of before 1.34 write a null here, later ones nothing: an upgrade is not a rollout.
-        inner = value.get("metadata") if isinstance(value, dict) else None
-        if isinstance(inner, dict) and inner.get("creationTimestamp", "") is None:
-            del inner["creationTimestamp"]
-        return msgspec.json.encode(value, order="deterministic")
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return bytes(raw)
