@@ -96,7 +96,7 @@ def _job(thing: wire.Workload) -> Fields:
     }
 
 
-def _cron_job(thing: wire.Workload) -> Fields:
+def _cron_job(thing: wire.Other) -> Fields:
     spec = specs.read(thing.spec)
     return {
         "paused": spec.wire.suspend is True,
@@ -197,7 +197,7 @@ KINDS: dict[tuple[str, str], Row] = {
     ("apps", "StatefulSet"): Row(wire.Workload, _stateful_set),
     ("apps", "DaemonSet"): Row(wire.Workload, _daemon_set),
     ("batch", "Job"): Row(wire.Workload, _job),
-    ("batch", "CronJob"): Row(wire.Workload, _cron_job),
+    ("batch", "CronJob"): Row(wire.Other, _cron_job),
     ("", "Pod"): Row(wire.Pod, _pod, changes=False),
     ("", "Node"): Row(wire.Node, _node, changes=False),
     ("", "PersistentVolumeClaim"): Row(wire.PersistentVolumeClaim, _claim),

@@ -51,26 +51,25 @@ def allowed(values: dict[str, str | None] | None, allow: frozenset[str], limit: 
 
 
 _CONTEXT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
-_CONTEXT_LENGTH = 55
 
 
 def remarks(values: dict[str, str | None] | None) -> Mapping[str, str]:
-    """The allow-listed ones, and whatever is a W3C trace context by its form (with the tracestate beside it)."""
+    """The allow-listed annotations, and whatever is a W3C trace context by its form (with the tracestate beside it)."""
     if not values:
         return _NO_TEXTS
-    kept = dict(allowed(values, fields.ANNOTATIONS, fields.ANNOTATION_VALUE))
-    contexts = [
-        key
-        for key, value in values.items()
-        if value is not None and len(value) >= _CONTEXT_LENGTH and value[2] == "-" and _CONTEXT.fullmatch(value)
-    ]
-    for key in contexts[: fields.MAX_CONTEXTS]:
-        kept[key] = str(values[key])
+    kept = allowed(values, fields.ANNOTATIONS, fields.ANNOTATION_VALUE)
+    contexts = [key for key, value in values.items() if value is not None and len(value) > 54 and value[2] == "-"]
+    return {**kept, **_contexts(values, contexts)} if contexts else kept
+
+
+def _contexts(values: dict[str, str | None], keys: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key in [key for key in keys if _CONTEXT.fullmatch(values[key] or "")][: fields.MAX_CONTEXTS]:
+        found[key] = values[key] or ""
         state_key = key.removesuffix("traceparent") + "tracestate"
-        state = values.get(state_key)
-        if key.endswith("traceparent") and state:
-            kept[state_key] = sanitize.text(state, fields.ANNOTATION_VALUE)
-    return kept
+        if key.endswith("traceparent") and (state := values.get(state_key)):
+            found[state_key] = sanitize.text(state, fields.ANNOTATION_VALUE)
+    return found
 
 
 def reference(value: wire.ObjectReference | None) -> model.ObjectReference:
@@ -109,22 +108,17 @@ def managers(values: list[wire.ManagedFields | None] | None, *, parts: bool = Tr
     """Who wrote what; `parts`: which parts of the spec it owns, too."""
     if not values:
         return ()
-    return tuple(_manager(value, parts=parts) for value in values[: fields.MAX_MANAGERS] if value is not None)
-
-
-def _manager(value: wire.ManagedFields, *, parts: bool) -> model.FieldManager:
-    if value.subresource == "status":
-        owned = ownership.STATUS
-    else:
-        owned = ownership.read(value.fields) if parts else ownership.glance(value.fields)
-    return model.FieldManager(
-        manager=word(value.manager, sanitize.REASON),
-        operation=word(value.operation, sanitize.REASON),
-        subresource=word(value.subresource, sanitize.REASON),
-        time_ns=nanoseconds(value.time),
-        touches_spec=owned.touches_spec,
-        touches_status=owned.touches_status,
-        parts=owned.parts,
+    look = ownership.read if parts else ownership.glance
+    return tuple(
+        model.FieldManager(
+            word(value.manager, sanitize.REASON),
+            word(value.operation, sanitize.REASON),
+            word(value.subresource, sanitize.REASON),
+            nanoseconds(value.time),
+            *(ownership.STATUS if value.subresource == "status" else look(value.fields)),
+        )
+        for value in values[: fields.MAX_MANAGERS]
+        if value is not None
     )
 
 

@@ -30,12 +30,13 @@ class Owned(NamedTuple):
 
 
 NOTHING = Owned(touches_spec=False, touches_status=False, parts=())
+SPEC = Owned(touches_spec=True, touches_status=False, parts=())
 STATUS = Owned(touches_spec=False, touches_status=True, parts=())  # of the subresource: no wish can be written there
 
 
 def glance(raw: msgspec.Raw) -> Owned:
     """Whether anything of the spec is owned, without reading which: enough where a spec does not change."""
-    return Owned(touches_spec=b'"f:spec"' in bytes(raw), touches_status=False, parts=())
+    return SPEC if b'"f:spec"' in bytes(raw) else NOTHING
 
 
 def read(raw: msgspec.Raw) -> Owned:

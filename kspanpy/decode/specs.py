@@ -110,8 +110,8 @@ def _parts(data: bytes) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
         found = list(_walk(_value(data)))[: fields.MAX_PARTS]
     except RecursionError:
         return (), ()
-    names = tuple(sanitize.text(name, fields.PART) for name, _ in found)
-    return names, tuple(_digest(_canonical(value)) for _, value in found)
+    names = tuple([sanitize.text(name, fields.PART) for name, _ in found])
+    return names, tuple([_digest(_canonical(value)) for _, value in found])
 
 
 def _value(data: bytes) -> Any:

@@ -5,9 +5,12 @@ managedFields is a weak witness (kubernetes-events 7.13). What can be relied on 
 then on, alone, and its entry's time moves; a field that is removed leaves its owner's entry and no trace of who removed it. So
 
 - an entry counts if it has come, has gained a part or has a newer time - not if it has only lost something;
-- of those, the ones that own what has moved made the change;
-- where none differs, the sole owner of a value that has moved wrote it (`kubectl scale` twice: its entry has no time);
+- of those, the ones that own what has moved, or did, made the change;
+- entries of the scale subresource have no time: where none differs and the number has moved, its sole owner has scaled once more;
 - else nobody is named. Never is it the newest entry by its time alone: a label that is edited moves the time, too.
+
+This is proof for neighbouring versions, which a watch shows. After a gap, whoever edited a label and owns a part that somebody else
+has changed in the meantime can not be told from its author.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ _OWN_CONTROLLER = "kube-controller-manager"
 # Entries that the API server makes by itself: of the oldest updates put together, and of all that was there before the first apply.
 # k8s.io/apimachinery/pkg/util/managedfields/internal/{capmanagers,skipnonapplied}.go
 _NOBODY = frozenset({"ancient-changes", "before-first-apply"})
-_ONE_VALUE = frozenset({"replicas", "paused", "suspend", "schedule", "image"})  # parts that have one owner as a rule
+_REPLICAS = "replicas"
 _MANY = 3
 
 
@@ -43,11 +46,11 @@ def of_change(before: Object, after: Object, moved: Collection[str]) -> Author:
     """Who moved the generation; `moved` are the parts of the spec that differ, empty if that is not known."""
     able = [entry for entry in after.managers if _wishes(entry)]
     wrote = [entry for entry in able if _has_written(entry, before.managers)]
-    owners = [entry for entry in wrote if not moved or not entry.parts or not set(entry.parts).isdisjoint(moved)]
-    if owners:
-        return _together(owners)
-    if not wrote and moved:
-        return _sole_owner(after.managers, moved)
+    authors = [entry for entry in wrote if not moved or not entry.parts or _concerned(entry, before.managers, moved)]
+    if authors:
+        return _together(authors)
+    if not wrote and set(moved) == {_REPLICAS}:
+        return _same_scaler(after.managers)
     return NOBODY
 
 
@@ -116,14 +119,18 @@ def _has_written(entry: FieldManager, before: Sequence[FieldManager]) -> bool:
     )
 
 
-def _sole_owner(managers: Sequence[FieldManager], moved: Collection[str]) -> Author:
-    found: list[FieldManager] = []
-    for part in moved:
-        owners = [entry for entry in managers if part in entry.parts]
-        if part.rpartition("/")[2] not in _ONE_VALUE or len(owners) != 1:
-            return NOBODY
-        found += [entry for entry in owners if entry not in found]
-    return Author(_name(found[0]), found[0].operation) if len(found) == 1 and _wishes(found[0]) else NOBODY
+def _concerned(entry: FieldManager, before: Sequence[FieldManager], moved: Collection[str]) -> bool:
+    """True if it owns or has owned something of what moved: who applies less than before removes its own."""
+    earlier = [part for other in before if _key(other) == _key(entry) for part in other.parts]
+    return not {*entry.parts, *earlier}.isdisjoint(moved)
+
+
+def _same_scaler(managers: Sequence[FieldManager]) -> Author:
+    """Whoever owns the number alone, by an entry that never has a time and so can not differ."""
+    owners = [entry for entry in managers if _REPLICAS in entry.parts]
+    if len(owners) == 1 and owners[0].time_ns is None and _wishes(owners[0]):
+        return Author(_name(owners[0]), owners[0].operation)
+    return NOBODY
 
 
 def _together(entries: Sequence[FieldManager]) -> Author:
