@@ -8,7 +8,7 @@ from kspanpy.core.changes.who import is_wish
 from kspanpy.core.model import SECOND, Object
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
-from kspanpy.core.objects.catalog import Catalog, Record
+from kspanpy.core.objects.catalog import Catalog, Record, causal_owner
 from kspanpy.core.placing.placer import Placer
 from kspanpy.core.placing.waiting import PhaseItem
 from kspanpy.core.rules.kinds import KINDS, OTHER_CHANGING_KIND
@@ -77,6 +77,8 @@ class Chronicle:
     def _update(self, record: Record, obj: Object) -> None:
         before, dying = record.object, record.dying_ns is not None
         record.object = obj
+        if obj.owners != before.owners:
+            record.owner = causal_owner(obj)  # orphaned, adopted, released by a label
         record.note_status(obj, self._moment.now_ns)
         if record.dying_ns is not None and not dying:
             self._dies(record)

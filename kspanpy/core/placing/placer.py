@@ -119,7 +119,9 @@ class Placer:
         if record is None:
             if not item.forced:
                 return self._await_object(event.involved)
-            record = self._stand_in(event.involved, occ)
+            record = identity.namesake(self._catalog, event.involved, occ.at_ns)
+            if record is None:
+                record = self._stand_in(event.involved, occ)
         chain, need = self._chain(record, forced=item.forced)
         if need is not None:
             return need
