@@ -329,7 +329,8 @@ class Placer:
             chapter = _chapter_of(chapters.deciders(its_chain), its_chain, named, death=rule.rule.fate == "died")
         else:
             chapter = chapters.at_moment(decisive, event, occ)
-        story = self._story(chapter, chain, decisive, occ.at_ns, key)
+        begins = rule.rule.begins or named is not None
+        story = self._story(chapter, chain, decisive, occ.at_ns, key, begins=begins)
         return self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
 
     def _phase(self, record: Record, phase: str, chain: list[Record], decisive: list[Record], key: str) -> Lifecycle:
@@ -342,19 +343,26 @@ class Placer:
         chapter = _chapter_of(decisive, chain, record, death=death)
         if death and chapter is not None and self._went_alone(record, chapter, at_ns):
             chapter = None
-        story = self._story(chapter, chain, decisive, at_ns, key)
+        story = self._story(chapter, chain, decisive, at_ns, key, begins=True)
         lifecycle = self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         record.phases[phase] = lifecycle
         return lifecycle
 
     def _story(
-        self, chapter: Chapter | None, chain: list[Record], decisive: list[Record], at_ns: int, key: str
+        self,
+        chapter: Chapter | None,
+        chain: list[Record],
+        decisive: list[Record],
+        at_ns: int,
+        key: str,
+        *,
+        begins: bool,
     ) -> Story:
         if chapter is not None:
             story = self._book.of_chapter(chapter, chain)
             if not story.forgotten:
                 return story
-        return self._book.episode(chain, decisive, at_ns, key)
+        return self._book.episode(chain, decisive, at_ns, key, begins=begins)
 
     # -- the event span
 

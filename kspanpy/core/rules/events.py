@@ -47,6 +47,7 @@ class EventRule(msgspec.Struct, frozen=True):
     effect: Effect = ""
     via: Via = ""
     related: Cause = ""  # the same as `cause`, of the object in the Event's field `related`
+    begins: bool = False  # it is the first step of something, never one of what was going on
     until: str = ""  # reasons (separated by spaces) that end this step; *: any later step of the same object
     lasting: bool = False  # with no end in sight it lasts as long as its lifecycle span
     severity: Severity = ""

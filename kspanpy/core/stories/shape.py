@@ -187,9 +187,11 @@ class Story:
     """One trace: a bounded chapter in the life of a root object, or an episode of trouble."""
 
     __slots__ = (
+        "before",
         "chapter",
         "closed",
         "complete_ns",
+        "first_event_ns",
         "forgotten",
         "key",
         "last_event_ns",
@@ -202,11 +204,13 @@ class Story:
         "own_id",
         "parent_id",
         "phase",
+        "relapse",
         "root",
         "root_record",
         "serious",
         "superseded",
         "trace_id",
+        "well_ns",
     )
 
     def __init__(
@@ -232,8 +236,12 @@ class Story:
         self.open_leaves: dict[tuple[str, str], Lifecycle] = {}  # phases of Pods that are not over
         self.opened_ns = now_ns
         self.last_ns = now_ns  # when something last arrived for it
+        self.first_event_ns = 0  # of an episode: what it began with
         self.last_event_ns = 0  # ... and last happened
+        self.before: Story | None = None  # the episode before this one
+        self.relapse = False  # an episode like the one before it, which had seemed to be over
         self.complete_ns: int | None = None  # since when nothing more is expected
+        self.well_ns = 0, 0  # from when to when it was complete the last time, if something came in between
         self.superseded = False
         self.serious = False
         self.closed = False

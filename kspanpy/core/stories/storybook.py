@@ -78,26 +78,52 @@ class StoryBook:
         self._causes.opened(story.root)
         return story
 
-    def episode(self, chain: list[Record], decisive: list[Record], at_ns: int, key: str) -> Story:
-        """The story of what happens to a root object while no change is open: the current one, or a new one."""
+    def episode(
+        self, chain: list[Record], decisive: list[Record], at_ns: int, key: str, *, begins: bool = False
+    ) -> Story:
+        """The story of what happens to a root object while no change is open: the current one, or a new one.
+
+        `begins`: it is no step of something that is going on (a Pod is lost or made, an autoscaler scales again): where all had
+        been well for a while, it is a new story.
+        """
         root = chain[-1]
-        story, previous = root.episode, None
-        if story is not None and not story.forgotten:
-            if story.closed:
-                if at_ns <= story.root.end_ns:
-                    return story
-                previous = story if story.outcome == "capped" else None
-            elif abs(at_ns - story.last_event_ns) <= self._moment.gap_ns:
-                return story
-            else:
-                healed = story.complete_ns is not None
-                self.close(story, self._good_end(story) if healed else "capped")
-                previous = None if healed else story
+        current = _at(root.episode, at_ns)
+        if current is not None and current.closed and at_ns <= current.root.end_ns:
+            return current
+        if current is not None and not current.closed:
+            if abs(at_ns - current.last_event_ns) <= self._moment.gap_ns and not (
+                begins and self._at_rest(current, at_ns)
+            ):
+                return current
+            self.close(current, self._good_end(current) if current.complete_ns is not None else "capped")
+        return self._new_episode(current, chain, decisive, at_ns, key, begins=begins)
+
+    def _at_rest(self, story: Story, at_ns: int) -> bool:
+        """True if all had been well for a while before that time; the first loss may have been noticed by now."""
+        since_ns, until_ns = story.well_ns if story.complete_ns is None else (story.complete_ns, at_ns)
+        rested_ns = min(until_ns, at_ns) - max(since_ns, story.last_event_ns)
+        return rested_ns > self._moment.rest_ns and at_ns <= until_ns + self._moment.skew_ns
+
+    def _new_episode(
+        self,
+        before: Story | None,
+        chain: list[Record],
+        decisive: list[Record],
+        at_ns: int,
+        key: str,
+        *,
+        begins: bool,
+    ) -> Story:
+        root = chain[-1]
         origin = decisive[0] if decisive else root
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
-        story.last_event_ns = at_ns
-        if previous is not None:
-            self._causes.follow(story, previous, relations.CONTINUES)
+        story.first_event_ns = story.last_event_ns = at_ns
+        if before is not None:
+            story.before, before.before = before, None
+            soon = at_ns - before.last_event_ns <= self._moment.gap_ns
+            story.relapse = soon and before.serious and not begins and health.known(origin.kind)
+            if before.outcome == "capped" or (before.outcome == "healed" and story.relapse):
+                self._causes.follow(story, before, relations.CONTINUES)
         change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
             self._causes.follow(story, change.story, relations.FOLLOWS)
@@ -234,6 +260,8 @@ class StoryBook:
             healthy = story.superseded or origin.gone_ns is not None or health.settled(origin.object)
             complete = healthy and not story.open_leaves
         if not complete:
+            if story.complete_ns is not None:
+                story.well_ns = story.complete_ns, self._moment.now_ns
             story.complete_ns = None
         elif story.complete_ns is None:
             story.complete_ns = self._moment.now_ns
@@ -273,7 +301,7 @@ class StoryBook:
         elif leaf.finished_ns is None:
             leaf.finished_ns = self._moment.now_ns
             story.open_leaves.pop(key, None)
-            if leaf is not story.root and leaf.record.real:
+            if leaf is not story.root and leaf.record.real and leaf.phase != "incident":  # that may come again
                 self._moment.at(self._moment.now_ns + self._moment.settle_ns, leaf)
         self.refresh(story)
 
@@ -305,7 +333,8 @@ class StoryBook:
         if not story.origin.real and story.chapter is not None:
             return story.last_ns + moment.quiet_ns
         if story.chapter is None:
-            return story.last_ns + (moment.linger_ns if story.superseded else moment.quiet_ns)
+            quiet_ns = moment.gap_ns if story.relapse else moment.quiet_ns  # it seemed over before, and was not
+            return story.last_ns + (moment.linger_ns if story.superseded else quiet_ns)
         window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
         since_ns = moment.now_ns if story.complete_ns is None else story.complete_ns
         return max(since_ns + window_ns, story.last_ns + moment.linger_ns)
@@ -363,8 +392,16 @@ class StoryBook:
             _let_go(story)
 
 
+def _at(story: Story | None, at_ns: int) -> Story | None:
+    """The episode of a root object that something of that time belongs to: the current one, or the one before it."""
+    if story is not None and story.before is not None and at_ns < story.first_event_ns - chapters.TOLERANCE_NS:
+        story = story.before
+    return None if story is None or story.forgotten else story
+
+
 def _let_go(story: Story) -> None:
     story.forgotten = True
+    story.before = None
     for lifecycle in story.lifecycles.values():
         phases = lifecycle.record.phases
         if phases.get(lifecycle.phase) is lifecycle:
