@@ -32,7 +32,7 @@ from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.rules.table import CompiledRule, RuleTable
 from kspanpy.core.steps import LookupOwner, SpanEnded
 from kspanpy.core.stories import chapters, phases
-from kspanpy.core.stories.shape import Chapter, Lifecycle, OpenStep, Story
+from kspanpy.core.stories.shape import Chapter, Lifecycle, Milestone, OpenStep, Story, Symptom
 from kspanpy.core.stories.storybook import StoryBook
 from kspanpy.core.telling import attributes, judging, spans
 from kspanpy.core.timing import Occurrence
@@ -386,6 +386,7 @@ class Placer:
             attributes=attributes.event_attributes(event, occ, chain, delta=item.delta, problem=rule.rule.problem),
             error=(event.message or event.reason) if warning else "",
         )
+        self._take_note(lifecycle, event, occ, rule)
         if warning and severity not in ("noise", "harmless"):
             judging.first_failure(lifecycle, event.reason, event.message)
         if not story.closed:
@@ -404,6 +405,25 @@ class Placer:
             self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
         else:
             lifecycle.steps.append(step)
+
+    @staticmethod
+    def _take_note(lifecycle: Lifecycle, event: Event, occ: Occurrence, rule: CompiledRule) -> None:
+        """Keeps what the verdict on the story will be made of."""
+        known = rule.rule
+        if known.milestone and lifecycle.record.kind == "Pod":
+            lifecycle.passes(Milestone(known.milestone, occ.at_ns))
+        if known.problem:
+            container = event.involved.field_path.partition("{")[2].removesuffix("}")
+            lifecycle.suffers(
+                Symptom(
+                    problem=known.problem,
+                    reason=event.reason,
+                    message=event.message,
+                    at_ns=occ.at_ns,
+                    container=container,
+                    weak=known.severity == "harmless",
+                )
+            )
 
     def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
         """Ends the open steps that this one ends, and keeps it for steps that arrive after their end."""

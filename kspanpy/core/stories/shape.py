@@ -21,6 +21,9 @@ from kspanpy.core.rules.table import CompiledRule
 if TYPE_CHECKING:
     from kspanpy.core.objects.catalog import Record
 
+_MAX_SYMPTOMS = 16
+_MAX_MILESTONES = 64
+
 
 class Chapter:
     """One change of one object, from its write until the next one or until the object has long been settled."""
@@ -110,6 +113,17 @@ class Milestone(msgspec.Struct, frozen=True, gc=False):
     at_ns: int
 
 
+class Symptom(msgspec.Struct, frozen=True, gc=False):
+    """Something that went wrong, as an Event or a container's state shows it."""
+
+    problem: str  # its class: `rules.problems.Problem`
+    reason: str
+    message: str
+    at_ns: int
+    container: str = ""
+    weak: bool = False  # it may well mean nothing: a probe that failed once
+
+
 class Lifecycle:
     """One phase of one object in one story: a span under construction, and after that what late events need of it."""
 
@@ -134,6 +148,7 @@ class Lifecycle:
         "start_ns",
         "steps",
         "story",
+        "symptoms",
     )
 
     def __init__(self, story: Story, record: Record, *, phase: str, parent: Lifecycle | None) -> None:
@@ -153,6 +168,7 @@ class Lifecycle:
         self.steps: list[OpenStep] = []
         self.links: list[Link] = []
         self.milestones: list[Milestone] = []
+        self.symptoms: list[Symptom] = []  # the first of each class
         self.failure: Failure | None = None
         self.sent = False
         self.start_ns = 0  # final once sent
@@ -174,6 +190,21 @@ class Lifecycle:
     def steps_at(self, step: str) -> list[int]:
         """When this step was taken, by the Events that told of it."""
         return [milestone.at_ns for milestone in self.milestones if milestone.step == step]
+
+    def suffers(self, symptom: Symptom) -> None:
+        """Takes note of a symptom: of each class the earliest, whatever comes first, and a strong one before a weak one."""
+        for position, known in enumerate(self.symptoms):
+            if known.problem == symptom.problem:
+                if (symptom.weak, symptom.at_ns) < (known.weak, known.at_ns):
+                    self.symptoms[position] = symptom
+                return
+        if len(self.symptoms) < _MAX_SYMPTOMS:
+            self.symptoms.append(symptom)
+
+    def passes(self, milestone: Milestone) -> None:
+        """Takes note of a step on the way."""
+        if len(self.milestones) < _MAX_MILESTONES:
+            self.milestones.append(milestone)
 
     def cover(self, start_ns: int, end_ns: int) -> None:
         """A child lies here."""
@@ -210,6 +241,7 @@ class Story:
         "serious",
         "superseded",
         "trace_id",
+        "was_well",
         "well_ns",
     )
 
@@ -243,6 +275,7 @@ class Story:
         self.complete_ns: int | None = None  # since when nothing more is expected
         self.well_ns = 0, 0  # from when to when it was complete the last time, if something came in between
         self.superseded = False
+        self.was_well = False  # an episode that had healed when a change came
         self.serious = False
         self.closed = False
         self.forgotten = False

@@ -70,6 +70,7 @@ class StoryBook:
             else:
                 story.root.links.append(Link(context.trace_id, context.span_id, relations.TRACEPARENT))
         if root.episode is not None and not root.episode.closed:
+            root.episode.was_well = root.episode.complete_ns is not None
             root.episode.superseded = True
             self.refresh(root.episode)
         if chapter.origin is root and root.kind == "Pod":
@@ -95,7 +96,8 @@ class StoryBook:
                 begins and self._at_rest(current, at_ns)
             ):
                 return current
-            self.close(current, self._good_end(current) if current.complete_ns is not None else "capped")
+            well = current.complete_ns is not None or self._at_rest(current, at_ns)
+            self.close(current, self._good_end(current) if well else "capped")
         return self._new_episode(current, chain, decisive, at_ns, key, begins=begins)
 
     def _at_rest(self, story: Story, at_ns: int) -> bool:
@@ -353,12 +355,13 @@ class StoryBook:
     def _good_end(story: Story) -> str:
         chapter = story.chapter
         if chapter is None:
-            return "superseded" if story.superseded else "healed"
+            return "superseded" if story.superseded and not story.was_well else "healed"
         if chapter.is_deletion:
             return "deleted"
         if chapter.superseded:
             return "superseded" if chapter.cut_short else "settled"
-        return "deleted" if chapter.origin.gone_ns is not None else "settled"
+        went = chapter.origin.gone_ns is not None and not health.settled(chapter.origin.object)
+        return "deleted" if went else "settled"
 
     def close(self, story: Story, outcome: str) -> None:
         """Sends what has not been sent of a story."""
