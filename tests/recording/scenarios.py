@@ -454,6 +454,17 @@ def custom_owner(run: Run) -> None:
     run.together(lambda: one("Widget", "blue", status=True), lambda: one("Gadget", "red", status=False))
 
 
+def apply(
+    run: Run, name: str, image: str, replicas: int | None, *, manager: str, labels: Body | None = None, **meta
+) -> Body:
+    """Server-side apply of a deployment, as GitOps controllers do."""
+    meta |= {"name": name, "namespace": run.namespace}
+    meta["labels"] = {"app": name, "scenario": run.scenario} | (labels or {})
+    sent = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta} | run.workload(name, image, replicas)
+    where = base.path("Deployment", run.namespace, name)
+    return run.api.request("PATCH", where, sent, APPLY, fieldManager=manager, force="true")
+
+
 @scenario(
     "gitops",
     resources=("/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations", "/apis/argoproj.io/v1alpha1/applications"),
@@ -463,14 +474,6 @@ def gitops(run: Run) -> None:
     define(run, "Kustomization", status=True)
     define(run, "Application", status=False)
 
-    def apply(name: str, image: str, replicas: int | None, manager: str, labels: Body, notes: Body) -> Body:
-        body = run.workload(name, image, replicas)
-        meta = {"name": name, "namespace": run.namespace, "annotations": notes}
-        meta["labels"] = {"app": name, "scenario": run.scenario} | labels
-        sent = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta} | body
-        where = base.path("Deployment", run.namespace, name)
-        return run.api.request("PATCH", where, sent, APPLY, fieldManager=manager, force="true")
-
     def ready(*names: str) -> Callable[[], bool]:
         return lambda: all(run.rolled_out("Deployment", name)() for name in names)
 
@@ -479,7 +482,7 @@ def gitops(run: Run) -> None:
 
     def reconcile(revision: str, image: str, replicas: int | None) -> Body:
         for name in ("cart", "catalog"):
-            apply(name, f"shop/{name}:{image}", replicas, "kustomize-controller", FLUX, {})
+            apply(run, name, f"shop/{name}:{image}", replicas, manager="kustomize-controller", labels=FLUX)
         time.sleep(0.4)
         told = {"annotations": {"kustomize.toolkit.fluxcd.io/revision": revision}, "component": "kustomize-controller"}
         lines = "\n".join(f"Deployment/{run.namespace}/{name} configured" for name in ("cart", "catalog"))
@@ -496,7 +499,7 @@ def gitops(run: Run) -> None:
         run.patch("Application", "bank", operation, content=MERGE, manager="argocd-server")
         for name in ("ledger", "teller"):
             notes = {"argocd.argoproj.io/tracking-id": f"bank:apps/Deployment:{run.namespace}/{name}"}
-            apply(name, f"bank/{name}:{image}", 2, "argocd-controller", {}, notes)
+            apply(run, name, f"bank/{name}:{image}", 2, manager="argocd-controller", annotations=notes)
         body = {"operation": None, "status": {"sync": {"revision": revision, "status": "Synced"}}}
         run.patch("Application", "bank", body, content=MERGE, manager="argocd-application-controller")
         run.say(argo, "OperationCompleted", f"Sync operation to {revision} succeeded", **told)
@@ -722,9 +725,37 @@ def lost_pods(run: Run) -> None:
     run.change(
         "delete-replicaset",
         lambda: run.discard("ReplicaSet", current, "Background") | {"apiVersion": "apps/v1", "kind": "ReplicaSet"},
-        lambda: run.get("ReplicaSet", current)["status"].get("readyReplicas") == 3 and len(run.pods("web")) == 3,
+        lambda: (
+            ((run.get("ReplicaSet", current) or {}).get("status") or {}).get("readyReplicas") == 3
+            and len(run.pods("web")) == 3
+        ),
         affects=[web],
     )
+
+
+@scenario("pod-kills")
+def pod_kills(run: Run) -> None:
+    """Pods of one settled deployment are deleted one at a time, a quarter of a minute apart, between changes."""
+    web = run.create_deployment("web", "shop/web:1.0", 4)
+    run.quiet(14)
+
+    def kill() -> None:
+        pod = run.pods("web")[0]["metadata"]
+        run.change(
+            "delete-pod",
+            lambda: run.discard("Pod", pod["name"], "Background"),
+            lambda: run.get("Pod", pod["name"]) is None and run.rolled_out("Deployment", "web")(),
+            affects=[web],
+        )
+
+    for pause in (14, 14, 25):
+        kill()
+        run.quiet(pause)
+    run.resize("Deployment", "web", 5)
+    run.quiet(12)
+    kill()
+    run.quiet(14)
+    run.restart("Deployment", "web")
 
 
 @scenario("released")
@@ -824,7 +855,8 @@ def multi(run: Run) -> None:
             "create",
             lambda: run.create("Pod", name, {"spec": spec}),
             lambda: any(
-                c["type"] == "Ready" and c["status"] == "True" for c in run.get("Pod", name)["status"]["conditions"]
+                c["type"] == "Ready" and c["status"] == "True"
+                for c in run.get("Pod", name)["status"].get("conditions", [])
             ),
             30,
         )
@@ -933,6 +965,46 @@ def short_lived(run: Run) -> None:
     run.resize("Deployment", "worker", 5)
 
 
+@scenario("strategies")
+def strategies(run: Run) -> None:
+    """Deployments that recreate, wait before they are available, run out of time, surge; kinds that share a name."""
+
+    def one(name: str, *images: str, patience: float = 60, pod: Body | None = None, **spec) -> None:
+        body = {"spec": run.workload(name, f"shop/{name}:1.0", 3, pod)["spec"] | spec}
+        run.change("create", lambda: run.create("Deployment", name, body), run.rolled_out("Deployment", name))
+        for image in images:
+            run.quiet(3)
+            run.roll("Deployment", name, image, patience=patience)
+
+    def ready(kind: str) -> bool:
+        status = run.get(kind, "web").get("status", {})
+        return status.get("numberReady", status.get("readyReplicas", 0)) >= 2
+
+    def shared(kind: str) -> None:
+        body = run.workload(f"web-{kind.lower()}", "shop/web:1.0", None if kind == "DaemonSet" else 2)
+        if kind == "StatefulSet":
+            body["spec"]["serviceName"] = "web"
+        run.change("create", lambda: run.create(kind, "web", body), lambda: ready(kind))
+        run.quiet(3)
+        run.change("set-image", lambda: run.set_image(kind, "web", "shop/web:1.1"), lambda: False, patience=14)
+        run.change("delete", lambda: run.delete(kind, "web"), lambda: not run.pods(f"web-{kind.lower()}"))
+
+    run.together(
+        lambda: one("recreated", "shop/recreated:1.1", "shop/recreated-slow:1.2", strategy={"type": "Recreate"}),
+        lambda: one("patient", "shop/patient:1.1", minReadySeconds=12, patience=90),
+        lambda: one("late", "shop/late-missing:1.1", "shop/late:1.2", patience=20, progressDeadlineSeconds=8),
+        lambda: one(
+            "surging",
+            "shop/surging:1.1",
+            "shop/surging-crash:1.2",
+            "shop/surging:1.3",
+            patience=25,
+            strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}},
+        ),
+        *[lambda kind=kind: shared(kind) for kind in ("Deployment", "StatefulSet", "DaemonSet")],
+    )
+
+
 # -- nodes: these disturb everything else, so they are recorded alone ---------
 
 
@@ -1000,7 +1072,13 @@ def node_reboot(run: Run) -> None:
         run.cluster("node", "start", "node-1")
         return run.get("Node", "node-1", None)
 
-    run.change("reboot", reboot, lambda: False, patience=20, affects=made)
+    def up_again() -> bool:
+        pods = [p for p in run.pods("web") + run.pods("agent") if p["spec"].get("nodeName") == "node-1"]
+        statuses = [status for pod in pods for status in pod["status"].get("containerStatuses", [])]
+        return all(status["ready"] and status["restartCount"] for status in statuses)
+
+    run.change("reboot", reboot, up_again, affects=made)
+    run.quiet()
     run.patch("Node", "node-1", {"spec": {"unschedulable": None}}, None, manager="kubectl-uncordon")
     run.quiet(15)
     run.resize("Deployment", "web", 8)
@@ -1091,6 +1169,46 @@ def preemption(run: Run) -> None:
     run.change("scale", lambda: run.scale("Deployment", "live", 0), both, affects=[low])
     run.quiet(12)
     run.resize("Deployment", "batch", 2)
+
+
+@scenario("control-plane")
+def control_plane(run: Run) -> None:
+    """The controllers are away while a deployment is changed twice; then the API server is, in the middle of a rollout."""
+    run.create_deployment("web", "shop/web:1.0", 3)
+    run.create_deployment("api", "shop/api:1.0", 2)
+    run.quiet(12)
+    run.cluster("stop", "kube-controller-manager")
+    run.roll("Deployment", "web", "shop/web:1.1", wait=False)
+    time.sleep(2)
+    run.roll("Deployment", "web", "shop/web:1.2", wait=False)
+    run.resize("Deployment", "api", 4, wait=False)
+    time.sleep(4)
+    run.cluster("start", "kube-controller-manager")
+    wait_until(run.rolled_out("Deployment", "web"), 60)
+    wait_until(run.rolled_out("Deployment", "api"), 60)
+    for line in run.lines[-2:]:
+        line |= {"t_settled": now(), "settled": True}
+    run.quiet(14)
+
+    def back() -> bool:
+        time.sleep(1.5)
+        run.cluster("stop", "kube-apiserver")
+        time.sleep(6)
+        run.cluster("start", "kube-apiserver")
+        return bool(wait_until(reached, 60))
+
+    def reached() -> bool:
+        try:
+            return run.rolled_out("Deployment", "web")() and run.rolled_out("Deployment", "api")()
+        except (ApiError, OSError):
+            return False
+
+    run.change("set-image", lambda: run.set_image("Deployment", "web", "shop/web-slow:1.3"), back, 90)
+    run.cluster("stop", "kube-scheduler")
+    run.resize("Deployment", "api", 6, wait=False)
+    time.sleep(6)
+    run.cluster("start", "kube-scheduler")
+    wait_until(run.rolled_out("Deployment", "api"), 60)
 
 
 if __name__ == "__main__":
