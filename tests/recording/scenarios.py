@@ -1011,11 +1011,11 @@ def strategies(run: Run) -> None:
 
 
 def on_nodes(run: Run) -> list[Body]:
-    """Workloads on every node: a deployment of six, a stateful set of two, a daemon set."""
+    """Workloads on every node: a deployment of six, a stateful set of three, a daemon set."""
     made: list[Body] = []
     run.together(
         lambda: made.append(run.create_deployment("web", "shop/web:1.0", 6)),
-        lambda: made.append(run.stateful("db", "shop/db:1.0", 2)),
+        lambda: made.append(run.stateful("db", "shop/db:1.0", 3)),
         lambda: made.append(
             run.change(
                 "create",
