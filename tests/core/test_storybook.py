@@ -293,7 +293,7 @@ class TestFailure:
         cluster = Cluster()
         web = cluster.deployment()
         late = cluster.condition("Progressing", good=False, reason="ProgressDeadlineExceeded", message="timed out")
-        cluster.change(web, conditions=(late,))
+        cluster.change(web, observed_generation=1, conditions=(late,))
         cluster.wait(60)
         cluster.settle(web, conditions=())
         cluster.wait(60)

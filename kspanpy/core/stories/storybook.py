@@ -92,13 +92,18 @@ class StoryBook:
         if current is not None and current.closed and at_ns <= current.root.end_ns:
             return current
         if current is not None and not current.closed:
-            if abs(at_ns - current.last_event_ns) <= self._moment.gap_ns and not (
+            if abs(at_ns - current.last_event_ns) <= self._reach(current) and not (
                 begins and self._at_rest(current, at_ns)
             ):
                 return current
             well = current.complete_ns is not None or self._at_rest(current, at_ns)
             self.close(current, self._good_end(current) if well else "capped")
         return self._new_episode(current, chain, decisive, at_ns, key, begins=begins)
+
+    def _reach(self, story: Story) -> int:
+        """How far apart two steps of an open episode may be: as far as back-off waits, but of what is well only as it is waited for."""
+        suffers = story.complete_ns is None or story.well_ns[1] or story.relapse
+        return self._moment.gap_ns if suffers else self._moment.quiet_ns
 
     def _at_rest(self, story: Story, at_ns: int) -> bool:
         """True if all had been well for a while before that time; the first loss may have been noticed by now."""
@@ -275,7 +280,7 @@ class StoryBook:
             if chapter.ends_ns is not None and now_ns <= chapter.ends_ns:
                 chapter.ends_ns = chapter.settled_ns = None
         elif chapter.ends_ns is None and chapter.origin.real:
-            chapter.settled_ns = now_ns
+            chapter.settled_ns = None if chapter.superseded else now_ns
             chapter.ends_ns = now_ns + self._moment.settle_ns
 
     @staticmethod
@@ -289,7 +294,9 @@ class StoryBook:
 
     def _note_failure(self, chapter: Chapter) -> None:
         if chapter.failure is None and chapter.covers(self._moment.now_ns):
-            chapter.failure = health.failure(chapter.origin.object)
+            obj = chapter.origin.object
+            if obj.observed_generation >= obj.generation or not chapter.origin.rule.workload:
+                chapter.failure = health.failure(obj)  # before, its conditions speak of the change before
 
     def check_leaf(self, leaf: Lifecycle) -> None:
         """Sees whether a phase of a Pod is over by now, or no longer."""
