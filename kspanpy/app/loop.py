@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, Protocol
 from kspanpy.core.linker import LinkerStats
 from kspanpy.core.model import SECOND, ObjectReference, Span
 from kspanpy.core.steps import Discarded, DiscardReason, EventSeen, Input, LookupOwner, Output, SpanEnded, Tick
+from kspanpy.core.telling.attributes import is_root
 from kspanpy.core.timing import occurrence
 from kspanpy.ops.metrics import Histogram
 
@@ -207,7 +208,7 @@ class Loop:
     def _note_span(self, span: Span) -> None:
         if "k8s.event.uid" in span.attributes:
             self._exported += 1
-        elif not span.parent_id:
+        elif is_root(span):
             self._stories += 1
             self._failed += bool(span.error)
 

@@ -37,6 +37,8 @@ def linker_settings(settings: Settings, *, cluster_uid: str, service: str) -> Li
     return LinkerSettings(
         cluster_uid=cluster_uid,
         service=service,
+        traceparent=settings.traceparent,
+        traceparent_annotations=settings.traceparent_annotations,
         hold_s=settings.hold_seconds,
         settle_s=settings.settle_seconds,
         quiet_s=settings.quiet_seconds,

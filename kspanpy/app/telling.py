@@ -10,6 +10,7 @@ import msgspec
 from kspanpy.app.service import linker_settings
 from kspanpy.core.linker import Linker
 from kspanpy.core.model import AttributeValue, Span
+from kspanpy.core.telling.attributes import is_root
 from kspanpy.decode import nanoseconds, rfc3339
 from kspanpy.export import SpanSink
 from kspanpy.replay import Capture, Entry, ReplaySummary, replay
@@ -59,7 +60,7 @@ class Telling:
 
     def _emit(self, span: Span) -> None:
         self.told += 1
-        self.stories += not span.parent_id
+        self.stories += is_root(span)
         if self._keep:
             self.spans.append(span)
         self._batch.append(span)

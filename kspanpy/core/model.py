@@ -44,6 +44,25 @@ class OwnerReference(msgspec.Struct, frozen=True, gc=False):
     controller: bool = False
 
 
+PART_DIGEST = 8  # bytes
+
+
+class Parts(msgspec.Struct, frozen=True, gc=False):
+    """What a spec consists of: paths such as `replicas` or `template/containers/app/env`, and a digest of each one's value.
+
+    Two flat fields because there are many of them: the names are shared by all objects of one shape.
+    """
+
+    names: tuple[str, ...]
+    digests: bytes  # PART_DIGEST bytes for each name
+
+    def as_dict(self) -> dict[str, bytes]:
+        """Name -> digest."""
+        return {
+            name: self.digests[place * PART_DIGEST : (place + 1) * PART_DIGEST] for place, name in enumerate(self.names)
+        }
+
+
 class FieldManager(msgspec.Struct, frozen=True, gc=False):
     """What one entry of metadata.managedFields says of who changed the object; `time_ns` is missing for `kubectl scale`."""
 
@@ -52,6 +71,8 @@ class FieldManager(msgspec.Struct, frozen=True, gc=False):
     subresource: str
     time_ns: int | None
     touches_spec: bool
+    touches_status: bool = False
+    parts: tuple[str, ...] = ()  # of the spec, named as in `Parts`, that it owns; empty for Pods and Nodes
 
 
 class Condition(msgspec.Struct, frozen=True, gc=False):
@@ -103,9 +124,11 @@ class Object(msgspec.Struct, frozen=True):
     replicas: int | None = None  # spec.replicas; DaemonSet: status.desiredNumberScheduled; Job: spec.completions
     paused: bool = False  # spec.paused; Job, CronJob: spec.suspend
     on_delete: bool = False  # spec.updateStrategy is OnDelete, or has a partition: not every pod will be updated
-    template: str = ""  # digest of spec.template; empty where the kind has none
+    template: str = ""  # digest of spec.template, without pod-template-hash; empty where the kind has none
     images: tuple[tuple[str, str], ...] = ()  # (container, image) of spec.template, or of a Pod's spec
     restarted_at: str = ""  # spec.template annotation kubectl.kubernetes.io/restartedAt
+    schedule: str = ""  # of a CronJob
+    parts: Parts | None = None  # of spec; None for kinds whose changes are not told
     observed_generation: int = 0
     current: int = 0  # status.replicas; DaemonSet: currentNumberScheduled
     updated: int = 0  # status.updatedReplicas / updatedNumberScheduled; ReplicaSet: fullyLabeledReplicas

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+TRACEPARENT = "tracing.k8s.io/traceparent"  # KEP-5915
+
 
 class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults are those of design.md; `kspanpy.settings` lets the user change what helps."""
 
     cluster_uid: str = ""
     service: str = "kubernetes"  # service.name of lifecycle spans
+    traceparent: str = "link"  # what to do with a W3C trace context that came with a change: link, parent, ignore
+    traceparent_annotations: tuple[str, ...] = ()  # where else than in TRACEPARENT it may stand
 
     hold_s: float = 1.0  # how long an event waits for a watch that might contradict its place
     structure_hold_s: float = 5.0  # how long something waits for its object or its owners, which a watch should bring
@@ -31,3 +35,8 @@ class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_evidence: int = 10_000  # of causes whose own stories have not opened yet
     max_chapters: int = 64  # of one object
     max_depth: int = 32  # of an owner chain
+
+    @property
+    def traceparent_keys(self) -> tuple[str, ...]:
+        """The annotations that are read for a trace context, the first one first."""
+        return () if self.traceparent == "ignore" else (TRACEPARENT, *self.traceparent_annotations)

@@ -1,7 +1,8 @@
 """Which labels and annotations are kept. Everything else is forgotten while decoding.
 
 An allow-list, because annotations are where people keep configuration, and kubectl's last-applied-configuration is a whole
-manifest (with the values of environment variables). Adding a key means: a rule of the core reads it.
+manifest (with the values of environment variables). Adding a key means: a rule of the core reads it. The one exception is told
+by its form and not by its key, which the user may choose: a W3C traceparent is two ids and nothing else.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LABELS = frozenset(
 ANNOTATIONS = frozenset(
     {
         "deployment.kubernetes.io/revision",
+        "deployment.kubernetes.io/revision-history",
         "kubernetes.io/change-cause",
         # A static Pod's mirror: Events carry the hash where a uid belongs
         "kubernetes.io/config.mirror",
@@ -50,17 +52,14 @@ ANNOTATIONS = frozenset(
         "kustomize.toolkit.fluxcd.io/originRevision",
         "helm.toolkit.fluxcd.io/revision",
         "helm.toolkit.fluxcd.io/token",
-        # W3C trace contexts that others left here
-        "tracing.k8s.io/traceparent",
-        "tracing.k8s.io/tracestate",
-        "traceparent",
-        "tracestate",
+        # W3C trace contexts as JSON; those that are a traceparent are known by their form, under whatever key
         "tekton.dev/pipelinerunSpanContext",
         "tekton.dev/taskrunSpanContext",
     }
 )
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"  # of a pod template
+TEMPLATE_HASH = "pod-template-hash"  # a label of a ReplicaSet's pod template
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"  # of a bookmark: the watch has sent all that was there
 
 # How much of an object is kept. Real objects are far below; what is above is cut, so that nothing grows without bound.
@@ -69,10 +68,14 @@ MAX_MANAGERS = 64
 MAX_CONDITIONS = 32
 MAX_CONTAINERS = 64
 MAX_CLAIMS = 64
+MAX_CONTEXTS = 8  # W3C trace contexts
+MAX_PARTS = 512  # of a spec
 
 LABEL_VALUE = 253
 ANNOTATION_VALUE = 1024
 IMAGE = 512
+PART = 256
+SCHEDULE = 128
 FIELD_PATH = 256
 
 MAX_OBJECT_BYTES = 16 * 1024 * 1024  # ten times what etcd takes

@@ -1,6 +1,6 @@
 """What is read of each kind, as a table: (API group, kind) -> wire struct and the function that picks the model's fields.
 
-A kind that is not in the table keeps its metadata only. Adding a kind is adding a line to KINDS.
+Of a kind that is not in the table the metadata is kept, and which parts its spec has. Adding a kind is adding a line to KINDS.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from kspanpy.core import model, sanitize
-from kspanpy.decode import fields, wire
-from kspanpy.decode.metadata import conditions, count, generation, images, reference, template, text, word
+from kspanpy.decode import fields, specs, wire
+from kspanpy.decode.metadata import conditions, count, generation, reference, text, word
 from kspanpy.decode.times import nanoseconds
 
 Fields: TypeAlias = dict[str, Any]
@@ -19,15 +19,16 @@ _EXIT_CODE = 2**31
 
 
 class Row(NamedTuple):
-    """How one kind is read."""
+    """How one kind is read. `changes`: its spec may be changed, so it matters who owns which part of it."""
 
     wire: type[wire.Thing]
     fields: Callable[[Any], Fields]
+    changes: bool = True
 
 
-def nothing(_: wire.Thing) -> Fields:
-    """Metadata only."""
-    return {}
+def other(thing: wire.Other) -> Fields:
+    """Metadata, and which parts the spec has."""
+    return {"parts": specs.read(thing.spec).parts}
 
 
 def _number(value: int | None) -> int | None:
@@ -35,15 +36,17 @@ def _number(value: int | None) -> int | None:
 
 
 def _workload(thing: wire.Workload) -> Fields:
-    spec, status = thing.spec or wire.WorkloadSpec(), thing.status or wire.WorkloadStatus()
-    digest, pod = template(spec.template)
-    annotations = (pod.metadata.annotations if pod.metadata else None) or {}
+    return _fields(specs.read(thing.spec), thing.status or wire.WorkloadStatus())
+
+
+def _fields(spec: specs.Spec, status: wire.WorkloadStatus) -> Fields:
     return {
-        "replicas": _number(spec.replicas),
-        "paused": spec.paused is True,
-        "template": digest,
-        "images": images(pod.spec),
-        "restarted_at": text(annotations.get(fields.RESTARTED_AT), sanitize.REASON),
+        "replicas": _number(spec.wire.replicas),
+        "paused": spec.wire.paused is True,
+        "template": spec.template,
+        "images": spec.images,
+        "restarted_at": spec.restarted_at,
+        "parts": spec.parts,
         "observed_generation": generation(status.observed_generation),
         "current": count(status.replicas),
         "updated": count(status.updated_replicas),
@@ -55,18 +58,19 @@ def _workload(thing: wire.Workload) -> Fields:
 
 def _replica_set(thing: wire.Workload) -> Fields:
     status = thing.status or wire.WorkloadStatus()
-    return _workload(thing) | {"updated": count(status.fully_labeled_replicas)}
+    return _fields(specs.read(thing.spec), status) | {"updated": count(status.fully_labeled_replicas)}
 
 
 def _stateful_set(thing: wire.Workload) -> Fields:
-    return _workload(thing) | {"on_delete": _on_delete(thing)}
+    spec = specs.read(thing.spec)
+    return _fields(spec, thing.status or wire.WorkloadStatus()) | {"on_delete": _on_delete(spec)}
 
 
 def _daemon_set(thing: wire.Workload) -> Fields:
-    status = thing.status or wire.WorkloadStatus()
-    return _workload(thing) | {
+    spec, status = specs.read(thing.spec), thing.status or wire.WorkloadStatus()
+    return _fields(spec, status) | {
         "replicas": _number(status.desired_number_scheduled),
-        "on_delete": _on_delete(thing),
+        "on_delete": _on_delete(spec),
         "current": count(status.current_number_scheduled),
         "updated": count(status.updated_number_scheduled),
         "ready": count(status.number_ready),
@@ -74,8 +78,8 @@ def _daemon_set(thing: wire.Workload) -> Fields:
     }
 
 
-def _on_delete(thing: wire.Workload) -> bool:
-    strategy = thing.spec.update_strategy if thing.spec else None
+def _on_delete(spec: specs.Spec) -> bool:
+    strategy = spec.wire.update_strategy
     if strategy is None:
         return False
     partition = strategy.rolling_update.partition if strategy.rolling_update else None
@@ -83,17 +87,24 @@ def _on_delete(thing: wire.Workload) -> bool:
 
 
 def _job(thing: wire.Workload) -> Fields:
-    spec, status = thing.spec or wire.WorkloadSpec(), thing.status or wire.WorkloadStatus()
-    return _workload(thing) | {
-        "replicas": _number(spec.completions),
-        "paused": spec.suspend is True,
+    spec, status = specs.read(thing.spec), thing.status or wire.WorkloadStatus()
+    return _fields(spec, status) | {
+        "replicas": _number(spec.wire.completions),
+        "paused": spec.wire.suspend is True,
         "current": count(status.active),
         "ready": count(status.ready),
     }
 
 
-def _cron_job(thing: wire.Workload) -> Fields:
-    return {"paused": thing.spec is not None and thing.spec.suspend is True}
+def _cron_job(thing: wire.Other) -> Fields:
+    spec = specs.read(thing.spec)
+    return {
+        "paused": spec.wire.suspend is True,
+        "schedule": text(spec.wire.schedule, fields.SCHEDULE),
+        "template": spec.template,
+        "images": spec.images,
+        "parts": spec.parts,
+    }
 
 
 def _pod(thing: wire.Pod) -> Fields:
@@ -101,7 +112,7 @@ def _pod(thing: wire.Pod) -> Fields:
     statuses = (status.container_statuses or []) + (status.init_container_statuses or [])
     pod_name = (thing.metadata.name if thing.metadata else None) or ""
     return {
-        "images": images(spec),
+        "images": specs.images(spec),
         "observed_generation": generation(status.observed_generation),
         "phase": word(status.phase, sanitize.REASON),
         "node_name": word(spec.node_name),
@@ -177,7 +188,7 @@ def _autoscaler(thing: wire.HorizontalPodAutoscaler) -> Fields:
     }
 
 
-METADATA_ONLY = Row(wire.Thing, nothing)
+UNKNOWN_KIND = Row(wire.Other, other)
 
 KINDS: dict[tuple[str, str], Row] = {
     ("apps", "Deployment"): Row(wire.Workload, _workload),
@@ -186,9 +197,9 @@ KINDS: dict[tuple[str, str], Row] = {
     ("apps", "StatefulSet"): Row(wire.Workload, _stateful_set),
     ("apps", "DaemonSet"): Row(wire.Workload, _daemon_set),
     ("batch", "Job"): Row(wire.Workload, _job),
-    ("batch", "CronJob"): Row(wire.Workload, _cron_job),
-    ("", "Pod"): Row(wire.Pod, _pod),
-    ("", "Node"): Row(wire.Node, _node),
+    ("batch", "CronJob"): Row(wire.Other, _cron_job),
+    ("", "Pod"): Row(wire.Pod, _pod, changes=False),
+    ("", "Node"): Row(wire.Node, _node, changes=False),
     ("", "PersistentVolumeClaim"): Row(wire.PersistentVolumeClaim, _claim),
     ("autoscaling", "HorizontalPodAutoscaler"): Row(wire.HorizontalPodAutoscaler, _autoscaler),
 }
@@ -208,4 +219,4 @@ def is_event(kind: str, api_version: str) -> bool:
 
 def row(kind: str, api_version: str) -> Row:
     """How to read a kind that is not an Event."""
-    return KINDS.get((group(api_version), kind), METADATA_ONLY)
+    return KINDS.get((group(api_version), kind), UNKNOWN_KIND)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
-from hashlib import blake2b
-
-import msgspec
 
 from kspanpy.core import model, sanitize
-from kspanpy.decode import fields, parsing, wire
-from kspanpy.decode.results import Malformed
+from kspanpy.decode import fields, ownership, wire
 from kspanpy.decode.times import nanoseconds
 
 _INT32 = 2**31 - 1
@@ -53,6 +50,28 @@ def allowed(values: dict[str, str | None] | None, allow: frozenset[str], limit: 
     return {key: sanitize.text(value, limit) for key, value in values.items() if value is not None and key in allow}
 
 
+_CONTEXT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
+
+
+def remarks(values: dict[str, str | None] | None) -> Mapping[str, str]:
+    """The allow-listed annotations, and whatever is a W3C trace context by its form (with the tracestate beside it)."""
+    if not values:
+        return _NO_TEXTS
+    kept = allowed(values, fields.ANNOTATIONS, fields.ANNOTATION_VALUE)
+    contexts = [key for key, value in values.items() if value is not None and len(value) > 54 and value[2] == "-"]
+    return {**kept, **_contexts(values, contexts)} if contexts else kept
+
+
+def _contexts(values: dict[str, str | None], keys: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key in [key for key in keys if _CONTEXT.fullmatch(values[key] or "")][: fields.MAX_CONTEXTS]:
+        found[key] = values[key] or ""
+        state_key = key.removesuffix("traceparent") + "tracestate"
+        if key.endswith("traceparent") and (state := values.get(state_key)):
+            found[state_key] = sanitize.text(state, fields.ANNOTATION_VALUE)
+    return found
+
+
 def reference(value: wire.ObjectReference | None) -> model.ObjectReference:
     """A reference as it was written; the uid may be a node's name, so it may be as long as one."""
     if value is None:
@@ -85,17 +104,18 @@ def owners(values: list[wire.OwnerReference | None] | None) -> tuple[model.Owner
     )
 
 
-def managers(values: list[wire.ManagedFields | None] | None) -> tuple[model.FieldManager, ...]:
-    """Who wrote which part."""
+def managers(values: list[wire.ManagedFields | None] | None, *, parts: bool = True) -> tuple[model.FieldManager, ...]:
+    """Who wrote what; `parts`: which parts of the spec it owns, too."""
     if not values:
         return ()
+    look = ownership.read if parts else ownership.glance
     return tuple(
         model.FieldManager(
-            manager=word(value.manager, sanitize.REASON),
-            operation=word(value.operation, sanitize.REASON),
-            subresource=word(value.subresource, sanitize.REASON),
-            time_ns=nanoseconds(value.time),
-            touches_spec=b'"f:spec"' in bytes(value.fields),
+            word(value.manager, sanitize.REASON),
+            word(value.operation, sanitize.REASON),
+            word(value.subresource, sanitize.REASON),
+            nanoseconds(value.time),
+            *(ownership.STATUS if value.subresource == "status" else look(value.fields)),
         )
         for value in values[: fields.MAX_MANAGERS]
         if value is not None
@@ -118,37 +138,3 @@ def conditions(values: list[wire.Condition | None] | None) -> tuple[model.Condit
         for value in values[: fields.MAX_CONDITIONS]
         if value is not None and value.type
     )
-
-
-def images(spec: wire.TemplateSpec | None) -> tuple[tuple[str, str], ...]:
-    """(container, image), init containers after the others."""
-    if spec is None:
-        return ()
-    every = (spec.containers or []) + (spec.init_containers or [])
-    return tuple(
-        (word(container.name), word(container.image, fields.IMAGE))
-        for container in every[: fields.MAX_CONTAINERS]
-        if container is not None
-    )
-
-
-def template(raw: msgspec.Raw) -> tuple[str, wire.PodTemplate]:
-    """A digest of the pod template that does not depend on the order of keys, and the parts of it that are shown."""
-    if len(memoryview(raw)) <= len(b"null"):
-        return "", wire.PodTemplate()
-    parsed = parsing.parse(raw, wire.PodTemplate)
-    if isinstance(parsed, Malformed):
-        return "", wire.PodTemplate()
-    return blake2b(_canonical(raw), digest_size=8).hexdigest(), parsed
-
-
-def _canonical(raw: msgspec.Raw) -> bytes:
-    try:
-        value = msgspec.json.decode(raw)
-        # API servers of before 1.34 write a null here, later ones nothing: an upgrade is not a rollout.
-        inner = value.get("metadata") if isinstance(value, dict) else None
-        if isinstance(inner, dict) and inner.get("creationTimestamp", "") is None:
-            del inner["creationTimestamp"]
-        return msgspec.json.encode(value, order="deterministic")
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return bytes(raw)

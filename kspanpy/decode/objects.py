@@ -12,7 +12,7 @@ from typing import cast
 from kspanpy.core import sanitize, steps
 from kspanpy.core.model import Event, Object, ObjectReference
 from kspanpy.decode import fields, kinds, wire
-from kspanpy.decode.metadata import allowed, count, generation, managers, owners, reference, text, word
+from kspanpy.decode.metadata import allowed, count, generation, managers, owners, reference, remarks, text, word
 from kspanpy.decode.metadata import resource_version as number
 from kspanpy.decode.parsing import Bytes, parse
 from kspanpy.decode.results import Malformed, MalformedReason, malformed
@@ -73,6 +73,7 @@ def _model(thing: wire.Thing, *, kind: str, api_version: str) -> Object | Event 
     if kinds.is_event(kind, api_version):
         return _event(cast("wire.Event", thing), thing.metadata)
     metadata = thing.metadata
+    row = kinds.row(kind, api_version)
     return Object(
         api_version=word(api_version),
         kind=word(kind),
@@ -85,10 +86,10 @@ def _model(thing: wire.Thing, *, kind: str, api_version: str) -> Object | Event 
         deletion_ns=nanoseconds(metadata.deletion_timestamp),
         grace_s=count(metadata.deletion_grace_period_seconds),
         owners=owners(metadata.owner_references),
-        managers=managers(metadata.managed_fields),
+        managers=managers(metadata.managed_fields, parts=row.changes),
         labels=allowed(metadata.labels, fields.LABELS, fields.LABEL_VALUE),
-        annotations=allowed(metadata.annotations, fields.ANNOTATIONS, fields.ANNOTATION_VALUE),
-        **kinds.row(kind, api_version).fields(thing),
+        annotations=remarks(metadata.annotations),
+        **row.fields(thing),
     )
 
 
@@ -120,5 +121,5 @@ def _event(thing: wire.Event, metadata: wire.Metadata) -> Event:
         series_count=count(series.count),
         series_last_ns=nanoseconds(series.last_observed_time),
         created_ns=nanoseconds(metadata.creation_timestamp),
-        annotations=allowed(metadata.annotations, fields.ANNOTATIONS, fields.ANNOTATION_VALUE),
+        annotations=remarks(metadata.annotations),
     )

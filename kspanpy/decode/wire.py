@@ -147,7 +147,17 @@ class WorkloadSpec(Wire):
     update_strategy: UpdateStrategy | None = None
     completions: int | None = None
     suspend: bool | None = None
+    schedule: str | None = None
     template: msgspec.Raw = NOTHING
+    job_template: msgspec.Raw = NOTHING
+
+
+class JobTemplateSpec(Wire):
+    template: msgspec.Raw = NOTHING
+
+
+class JobTemplate(Wire):
+    spec: JobTemplateSpec | None = None
 
 
 class WorkloadStatus(Wire):
@@ -169,8 +179,14 @@ class WorkloadStatus(Wire):
 
 
 class Workload(Thing):
-    spec: WorkloadSpec | None = None
+    spec: msgspec.Raw = NOTHING  # see `specs`
     status: WorkloadStatus | None = None
+
+
+class Other(Thing):
+    """Any kind that nothing is known about."""
+
+    spec: msgspec.Raw = NOTHING
 
 
 class WaitingState(Wire):

@@ -28,6 +28,10 @@ def _split(value: object) -> object:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4096, pattern=_PRINTABLE)]
 Namespace = Annotated[str, StringConstraints(pattern=_NAMESPACE)]
 Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_split), Field(max_length=256)]
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set
+_ANNOTATION = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+Annotation = Annotated[str, StringConstraints(pattern=_ANNOTATION)]
+Annotations = Annotated[tuple[Annotation, ...], NoDecode, BeforeValidator(_split), Field(max_length=16)]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_ADDRESS)]
 
 
@@ -64,6 +68,15 @@ class Settings(BaseSettings):
     )
     story_cap_seconds: float = Field(
         3300.0, ge=60, le=3600, description="A story that lasts longer continues in a linked trace."
+    )
+
+    traceparent: Literal["link", "parent", "ignore"] = Field(
+        "link",
+        description="What becomes of a W3C trace context that came with a change: the story links to that span, "
+        "is a child of it in its trace, or neither.",
+    )
+    traceparent_annotations: Annotations = Field(
+        (), description="Annotations besides tracing.k8s.io/traceparent that hold one, separated by commas."
     )
 
     # Where the spans go
@@ -111,7 +124,14 @@ class Settings(BaseSettings):
 # What belongs together, for the help texts and the page. Every field is in exactly one group.
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Cluster": ("kubeconfig", "context", "namespaces", "exclude_namespaces", "cluster_name"),
-    "Stories": ("hold_seconds", "settle_seconds", "quiet_seconds", "story_cap_seconds"),
+    "Stories": (
+        "hold_seconds",
+        "settle_seconds",
+        "quiet_seconds",
+        "story_cap_seconds",
+        "traceparent",
+        "traceparent_annotations",
+    ),
     "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
     "Memory": ("max_objects", "max_pending", "inbox_items"),
     "Service": ("listen", "log_level", "log_format"),

@@ -43,6 +43,8 @@ def allowed(name: str) -> str:
         return f"{unit} from {low:,.9g} to {high:,.9g}".replace(",", " ")
     if name.endswith("namespaces"):
         return "namespace names separated by commas"
+    if name.endswith("annotations"):
+        return "keys of annotations separated by commas"
     if name == "listen":
         return "HOST:PORT, such as 0.0.0.0:8080 or [::1]:8080"
     return "a text on one line"

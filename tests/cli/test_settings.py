@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kspanpy.app.service import linker_settings
 from kspanpy.core import sanitize
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.errors import UsageError
@@ -70,6 +71,19 @@ class TestPrecedence:
             theirs.story_cap_s,
         )
         assert (ours.max_objects, ours.max_pending) == (theirs.max_objects, theirs.max_pending)
+        assert (ours.traceparent, ours.traceparent_annotations) == (theirs.traceparent, theirs.traceparent_annotations)
+
+    def test_annotations_are_a_list(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They reach the linker behind the one that Kubernetes has."""
+        monkeypatch.setenv("KSPANPY_TRACEPARENT_ANNOTATIONS", "traceparent, ci.example.com/span")
+        linker = linker_settings(load().settings, cluster_uid="", service="")
+        assert linker.traceparent_keys == ("tracing.k8s.io/traceparent", "traceparent", "ci.example.com/span")
+
+    def test_what_is_no_key_of_an_annotation_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In one line."""
+        monkeypatch.setenv("KSPANPY_TRACEPARENT_ANNOTATIONS", "a/b/c")
+        expected = "KSPANPY_TRACEPARENT_ANNOTATIONS=a/b/c: must be keys of annotations separated by commas"
+        assert message() == expected
 
 
 class TestUnknown:

@@ -17,7 +17,7 @@ from kspanpy.replay import read, replay
 TOP = Path(__file__).resolve().parents[2]
 PAGE = (TOP / "docs" / "spans.md").read_text()
 CAPTURES = [*(TOP / "tests/scenarios").glob("*/capture.ndjson"), *(TOP / "tests/fixtures/captures").glob("*.ndjson.gz")]
-OF_A_KIND = re.compile(r"k8s\.[a-z.-]+\.(name|uid)")
+OF_A_KIND = re.compile(r"k8s\.[a-z.-]+\.(name|uid)|k8s\.[a-z.-]+\.label\.(app\.kubernetes\.io/version|helm\.sh/chart)")
 FIXED = {"k8s.object.name", "k8s.object.uid", "k8s.event.name", "k8s.event.uid", "k8s.namespace.name", "k8s.node.name"}
 
 
@@ -33,7 +33,7 @@ def spans() -> list[Span]:
 
 def keys_on_page() -> set[str]:
     """The first column of the table of attributes."""
-    table = PAGE.partition("## Attributes")[2].partition("## Outcomes")[0]
+    table = PAGE.partition("## Attributes")[2].partition("\n## ")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     return {key for cell in cells for key in re.findall(r"`([^`]+)`", cell)}
 
@@ -53,7 +53,14 @@ def test_every_attribute_on_the_page_is_in_the_code() -> None:
     """And every one in the code is on the page."""
     source = (TOP / "kspanpy/core/telling/attributes.py").read_text()
     code = set(re.findall(r'"((?:k8s|kspanpy|error)\.[a-z0-9_.]+)"', source))
-    assert keys_on_page() - {"k8s.<kind>.name", "k8s.<kind>.uid"} == code
+    assert {key for key in keys_on_page() if "<kind>" not in key} == code
+
+
+def test_every_pattern_on_the_page_is_one_of_a_kind() -> None:
+    """k8s.<kind>.name and its like, and no other."""
+    patterns = {key for key in keys_on_page() if "<kind>" in key}
+    assert len(patterns) == 4
+    assert all(is_of_a_kind(key.replace("<kind>", "deployment")) for key in patterns)
 
 
 def test_span_names_follow_the_grammar() -> None:

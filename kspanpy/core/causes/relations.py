@@ -35,6 +35,8 @@ CREATED = Relation("created by", "created")
 NEEDED = Relation("needed by", "needed", 60 * _MINUTE)
 REMOVED = Relation("removed by", "removed", 15 * _MINUTE)
 
+TRACEPARENT = "traceparent"  # to a span that somebody else tells: there is no other end
+
 RELATIONS: dict[str, Relation] = {
     relation.name: relation
     for relation in (

@@ -1,1 +1,1 @@
-"""Who changed an object, and what."""
+"""Who changed an object, and what. `change` puts together what the others read: `who`, `what`, `provenance`, `tracecontext`."""

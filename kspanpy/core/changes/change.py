@@ -1,95 +1,102 @@
-"""Who changed an object, and what: read from two versions of it, before and after its generation moved.
-
-managedFields is a weak witness (kubernetes-events 7.13): `kubectl scale` writes an entry without a time, one scaler's entry
-replaces another's, and a manager that owns nothing leaves none. Only an entry that differs between the two versions counts;
-where none does, the answer is "unknown".
-"""
+"""One change of one object: what, who, when, on whose behalf - read from the versions before and after, and not guessed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from kspanpy.core.model import FieldManager, Object
+from kspanpy.core.changes import provenance, tracecontext, what, who
+from kspanpy.core.changes.provenance import Provenance
+from kspanpy.core.changes.tracecontext import TraceContext
+from kspanpy.core.model import SECOND, Object
 
-UNKNOWN = "unknown"
-_OWN_CONTROLLER = "kube-controller-manager"
-_MAX_SUMMARY = 256
+UNKNOWN = who.UNKNOWN
+
+# Who ends a Pod says so in a condition (k8s.io/api/core/v1/types.go PodReasons, kubernetes-events 3.4). An eviction through the API
+# may be anybody's: a drain, an autoscaler.
+_DISRUPTORS = {
+    "PreemptionByScheduler": "kube-scheduler",
+    "DeletionByTaintManager": "taint-eviction-controller",
+    "DeletionByPodGC": "pod-garbage-collector",
+    "TerminationByKubelet": "kubelet",
+}
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
-    """What moved (`phase`: rollout, scale or update), in words, by whom, and when by the cluster's clock."""
+class Change(msgspec.Struct, frozen=True):
+    """What moved (`phase`: rollout, scale or update), in words, by whom; `at_ns` dates it for placing, `time_ns` for telling."""
 
     phase: str
     summary: str
-    manager: str
-    at_ns: int | None
+    manager: str = UNKNOWN
+    at_ns: int | None = None
+    operation: str = ""  # Apply, Update
+    time_ns: int | None = None  # only where the cluster dates this very change
+    template: str = ""  # digest of the pod template from then on
+    cause: str = ""
+    provenance: Provenance = provenance.NOTHING
+    trace_context: TraceContext | None = None
 
 
-DELETED = Change("", "deleted", UNKNOWN, None)
-
-
-def creation(obj: Object) -> Change:
+def creation(obj: Object, *, traceparents: Sequence[str] = ()) -> Change:
     """The change that made the object."""
-    first = [m for m in obj.managers if _counts(m) and m.time_ns == obj.created_ns] if obj.generation <= 1 else []
-    images = ", ".join(image for _, image in obj.images)
-    summary = f"created with image {images}" if images else "created"
-    return Change("", _cut(summary), first[0].manager if first else UNKNOWN, obj.created_ns)
+    author = who.of_creation(obj)
+    return Change(
+        "",
+        what.created(obj),
+        author.manager,
+        obj.created_ns,
+        operation=author.operation,
+        time_ns=obj.created_ns,
+        template=obj.template,
+        cause="" if obj.owners else provenance.cause(None, obj),
+        provenance=provenance.of(obj),
+        trace_context=tracecontext.fresh(None, obj, traceparents),
+    )
 
 
-def between(before: Object, after: Object) -> Change:
-    """The change that moved the generation."""
-    known = set(before.managers)
-    fresh = [m for m in after.managers if m not in known and _counts(m)]
-    newest = max(fresh, key=lambda m: m.time_ns or 0, default=None)
-    phase, summary = _what(before, after)
-    manager = UNKNOWN if newest is None else _name(newest)
-    return Change(phase, _cut(summary), manager, None if newest is None else newest.time_ns)
+def between(before: Object, after: Object, *, rollback: str = "", traceparents: Sequence[str] = ()) -> Change:
+    """The change that moved the generation. `rollback` says to what, if the template is an old one."""
+    moved = what.moved(before, after)
+    author = who.of_change(before, after, moved)
+    return Change(
+        what.phase(before, after, moved),
+        what.summary(before, after, moved, rollback=rollback),
+        author.manager,
+        author.time_ns,
+        operation=author.operation,
+        time_ns=author.time_ns,
+        template=after.template,
+        cause=provenance.cause(before, after),
+        provenance=provenance.of(after),
+        trace_context=tracecontext.fresh(before, after, traceparents),
+    )
 
 
-def last_change(obj: Object) -> Change:
-    """The best guess at the newest change of an object that was changed before anybody looked."""
+def last_change(obj: Object, *, traceparents: Sequence[str] = ()) -> Change:
+    """The newest change of an object that was changed before anybody looked: when it may have been, and who, if it was the only one."""
     if obj.generation <= 1:
-        return creation(obj)
-    dated = [m for m in obj.managers if _counts(m) and m.time_ns is not None]
-    newest = max(dated, key=lambda m: m.time_ns or 0, default=None)
-    return Change("", "changed before it was watched", UNKNOWN, obj.created_ns if newest is None else newest.time_ns)
+        return creation(obj, traceparents=traceparents)
+    author, newest_ns = who.of_only_change(obj), who.newest_time(obj)
+    return Change(
+        "",
+        "changed before it was watched",
+        author.manager,
+        obj.created_ns if newest_ns is None else newest_ns,
+        operation=author.operation,
+        template=obj.template,
+        provenance=provenance.of(obj),
+    )
 
 
-def _what(before: Object, after: Object) -> tuple[str, str]:
-    parts: list[str] = []
-    if before.template != after.template or before.images != after.images:
-        old = dict(before.images)
-        parts += [
-            f"image {container}: {old.get(container, 'none')} -> {image}"
-            for container, image in after.images
-            if old.get(container) != image
-        ]
-        if after.restarted_at and after.restarted_at != before.restarted_at:
-            parts.append("rollout restart")
-        phase = "rollout"
-        parts = parts or ["pod template"]
-    elif before.replicas != after.replicas:
-        phase = "scale"
-    else:
-        phase = "update"
-    if before.replicas != after.replicas and after.kind != "DaemonSet":
-        parts.append(f"replicas {before.replicas} -> {after.replicas}")
-    if before.paused != after.paused:
-        parts.append("paused" if after.paused else "resumed")
-    return phase, ", ".join(parts) or "spec"
-
-
-def _counts(entry: FieldManager) -> bool:
-    if entry.subresource == "status" or not entry.touches_spec:
-        return False
-    return entry.manager != _OWN_CONTROLLER or entry.subresource == "scale"
-
-
-def _name(entry: FieldManager) -> str:
-    if entry.manager == _OWN_CONTROLLER and entry.subresource == "scale":
-        return "horizontal-pod-autoscaler"  # the only part of it that scales (kubernetes-events 4)
-    return entry.manager
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_SUMMARY else text[: _MAX_SUMMARY - 1] + "…"
+def deletion(obj: Object, *, owner_is_going: bool = False) -> Change:
+    """The end of the object. Nothing tells who wished it, unless its owner goes too, or a Pod says what befell it."""
+    at_ns = None if obj.deletion_ns is None else obj.deletion_ns - obj.grace_s * SECOND
+    disruption = obj.condition("DisruptionTarget") if obj.kind == "Pod" else None
+    manager, summary = UNKNOWN, "deleted"
+    if disruption is not None and disruption.status == "True":
+        manager = _DISRUPTORS.get(disruption.reason, UNKNOWN)
+        summary = f"deleted: {disruption.reason}" if disruption.reason else summary
+    elif owner_is_going:
+        manager, summary = "garbage-collector", "deleted with its owner"
+    return Change("", what.cut(summary), manager, time_ns=at_ns, provenance=provenance.of(obj))

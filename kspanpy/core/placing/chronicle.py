@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from kspanpy.core.changes import change as changes
+from kspanpy.core.changes.revisions import Revisions
+from kspanpy.core.changes.who import is_wish
 from kspanpy.core.model import SECOND, Object
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.placing.placer import Placer
 from kspanpy.core.placing.waiting import PhaseItem
-from kspanpy.core.rules.kinds import KINDS
+from kspanpy.core.rules.kinds import KINDS, OTHER_CHANGING_KIND
 from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.stories.storybook import StoryBook
 from kspanpy.core.timing import instant
@@ -25,9 +27,11 @@ class Chronicle:
         self._catalog = catalog
         self._book = book
         self._placer = placer
+        self._revisions = Revisions(capacity=moment.settings.max_objects)
 
     def seen(self, obj: Object) -> None:
         """A version of an object."""
+        self._revisions.note(obj)
         record = self._catalog.get(obj.uid)
         if record is None:
             record = self._introduce(self._catalog.add(obj, self._moment.now_ns))
@@ -42,6 +46,7 @@ class Chronicle:
     def gone(self, obj: Object) -> None:
         """The last version of an object."""
         now_ns = self._moment.now_ns
+        self._revisions.gone(obj)
         record = self._catalog.get(obj.uid)
         if record is None:
             record = self._introduce(self._catalog.add(obj, now_ns))
@@ -75,10 +80,26 @@ class Chronicle:
         record.note_status(obj, self._moment.now_ns)
         if record.dying_ns is not None and not dying:
             self._dies(record)
-        elif obj.generation != before.generation and record.rule.changed and not dying and not self._follows(record):
-            change = changes.between(before, obj)
+        elif _changed(record, before, obj) and not dying and not self._follows(record):
+            change = changes.between(
+                before,
+                obj,
+                rollback=self._rollback(record, before),
+                traceparents=self._moment.settings.traceparent_keys,
+            )
             at_ns = instant(change.at_ns, self._moment.now_ns)
             self._placer.open(Chapter(record, phase=change.phase, change=change, rv=obj.resource_version, at_ns=at_ns))
+
+    def _rollback(self, record: Record, before: Object) -> str:
+        """To what a change went back, if its pod template is one of before."""
+        obj = record.object
+        if obj.template == before.template or not obj.template:
+            return ""
+        if record.kind == "Deployment":
+            revision = self._revisions.of(obj)
+            return f"rollback to revision {revision}" if revision else ""
+        known = next((c for c in reversed(record.chapters) if c.change.template == obj.template), None)
+        return "" if known is None else f"rollback to generation {known.generation}"
 
     def _follows(self, record: Record) -> bool:
         """True if its changes are its owner's: an owner that is known, or of a kind that is watched and so will be."""
@@ -90,7 +111,8 @@ class Chronicle:
 
     def _created(self, record: Record) -> None:
         obj, fresh = record.object, record.fresh
-        change = changes.creation(obj) if fresh and obj.generation <= 1 else changes.last_change(obj)
+        tell = changes.creation if fresh and obj.generation <= 1 else changes.last_change
+        change = tell(obj, traceparents=self._moment.settings.traceparent_keys)
         rv = obj.resource_version if fresh else None
         at_ns = instant(change.at_ns, self._moment.now_ns)
         chapter = Chapter(record, phase=record.rule.created, change=change, rv=rv, at_ns=at_ns)
@@ -110,11 +132,21 @@ class Chronicle:
         )  # then it goes because its owner does, or wants it to
         if record.rule.deleted and not owned:
             at_ns = now_ns if record.dying_ns is None else record.dying_ns
+            owner = None if record.owner is None else self._catalog.get(record.owner.uid)
+            going = owner is not None and (owner.dying_ns is not None or owner.gone_ns is not None)
+            change = changes.deletion(record.object, owner_is_going=going)
             self._placer.open(
-                Chapter(record, phase=record.rule.deleted, change=changes.DELETED, rv=record.dying_rv, at_ns=at_ns)
+                Chapter(record, phase=record.rule.deleted, change=change, rv=record.dying_rv, at_ns=at_ns)
             )
         if record.kind == "Pod" and not health.ended(record.object):
             self._placer.place(PhaseItem(record, death=True, received_ns=now_ns))
+
+
+def _changed(record: Record, before: Object, after: Object) -> bool:
+    """True if somebody wished for something else: of kinds that nothing is known about, the generation alone does not tell."""
+    if after.generation == before.generation or not record.rule.changed:
+        return False
+    return record.rule is not OTHER_CHANGING_KIND or is_wish(before, after)
 
 
 def _stale(before: Object, after: Object) -> bool:

@@ -141,7 +141,7 @@ class Lifecycle:
         self.record = record
         self.phase = phase  # empty: that of its story
         self.parent = parent
-        self.span_id = ids.lifecycle_span_id(story.trace_id, record.uid, phase)
+        self.span_id = ids.lifecycle_span_id(story.own_id, record.uid, phase)
         self.children: list[Lifecycle] = []
         self.nominal_ns: int | None = None  # when it began by the cluster's word, and how much later it may have been
         self.slack_ns = 0
@@ -199,6 +199,8 @@ class Story:
         "opened_ns",
         "origin",
         "outcome",
+        "own_id",
+        "parent_id",
         "phase",
         "root",
         "root_record",
@@ -219,7 +221,9 @@ class Story:
         now_ns: int,
     ) -> None:
         self.key = key
-        self.trace_id = ids.trace_id(cluster_uid, root_record.uid, key)
+        self.own_id = ids.trace_id(cluster_uid, root_record.uid, key)
+        self.trace_id = self.own_id  # unless it becomes a part of somebody else's trace, with others of its kind
+        self.parent_id = b""
         self.root_record = root_record
         self.origin = origin  # the object whose status says when it is over
         self.phase = phase

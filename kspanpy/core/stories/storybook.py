@@ -12,7 +12,7 @@ from collections import OrderedDict
 
 from kspanpy.core.causes import relations
 from kspanpy.core.causes.causes import Causes
-from kspanpy.core.model import SECOND
+from kspanpy.core.model import SECOND, Link
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
@@ -64,6 +64,11 @@ class StoryBook:
         story.root.slack_ns = chapter.slack_ns if known is None else 0
         if known is not None:
             self._causes.follow(story, known, relations.CONTINUES)
+        elif (context := chapter.change.trace_context) is not None:
+            if self._moment.settings.traceparent == "parent":
+                story.trace_id, story.parent_id = context.trace_id, context.span_id
+            else:
+                story.root.links.append(Link(context.trace_id, context.span_id, relations.TRACEPARENT))
         if root.episode is not None and not root.episode.closed:
             root.episode.superseded = True
             self.refresh(root.episode)
@@ -174,10 +179,10 @@ class StoryBook:
                 chapter=chapter,
                 now_ns=now_ns,
             )
-            if story.trace_id not in self._open and story.trace_id not in self._closed:
+            if story.own_id not in self._open and story.own_id not in self._closed:
                 break
             key += "/again"  # its object had to be forgotten meanwhile, or counts its generations backwards
-        self._open[story.trace_id] = story
+        self._open[story.own_id] = story
         self._moment.at(now_ns + self._moment.cap_ns, story)
         if len(self._open) > settings.max_open_stories:
             self.close(next(iter(self._open.values())), "capped")
@@ -337,8 +342,8 @@ class StoryBook:
         if story.chapter is not None and story.chapter.ends_ns is None and not story.origin.real:
             story.chapter.ends_ns = story.last_event_ns + self._moment.quiet_ns
         story.open_leaves.clear()
-        del self._open[story.trace_id]
-        self._closed[story.trace_id] = (self._moment.now_ns, story)
+        del self._open[story.own_id]
+        self._closed[story.own_id] = (self._moment.now_ns, story)
         self.closed_lifecycles += len(story.lifecycles)
 
     def close_all(self) -> None:
@@ -353,7 +358,7 @@ class StoryBook:
             closed_ns, story = next(iter(self._closed.values()))
             if closed_ns > horizon and self.closed_lifecycles <= self._moment.settings.max_closed_lifecycles:
                 return
-            del self._closed[story.trace_id]
+            del self._closed[story.own_id]
             self.closed_lifecycles -= len(story.lifecycles)
             _let_go(story)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kspanpy.core import sanitize
-from kspanpy.core.model import AttributeValue, Event
+from kspanpy.core.changes.change import Change
+from kspanpy.core.model import AttributeValue, Event, Span
 from kspanpy.core.objects.catalog import Record
-from kspanpy.core.stories.shape import Lifecycle, Story
+from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.timing import Occurrence, rfc3339
 
 # Kinds whose uid and name have a key of their own in the semantic conventions; others follow by analogy.
@@ -85,6 +86,11 @@ def lifecycle_attributes(lifecycle: Lifecycle, chain: Sequence[Record]) -> dict[
     return attributes
 
 
+def is_root(span: Span) -> bool:
+    """True for the root span of a story, which may have a parent in somebody else's trace."""
+    return not span.parent_id or "kspanpy.outcome" in span.attributes
+
+
 def _add_story(attributes: dict[str, AttributeValue], story: Story) -> None:
     attributes["kspanpy.outcome"] = story.outcome
     chapter = story.chapter
@@ -94,9 +100,41 @@ def _add_story(attributes: dict[str, AttributeValue], story: Story) -> None:
         attributes["k8s.object.generation"] = chapter.generation
     if chapter.part > 1:
         attributes["kspanpy.story.part"] = chapter.part
-    attributes["kspanpy.change.manager"] = chapter.change.manager
-    if chapter.change.summary:
-        attributes["kspanpy.change.summary"] = chapter.change.summary
+    _add_change(attributes, chapter.change)
+    _add_provenance(attributes, chapter)
+
+
+def _add_change(attributes: dict[str, AttributeValue], change: Change) -> None:
+    attributes["kspanpy.change.manager"] = change.manager
+    optional = {
+        "kspanpy.change.operation": change.operation,
+        "kspanpy.change.summary": change.summary,
+        "kspanpy.change.time": "" if change.time_ns is None else rfc3339(change.time_ns),
+        "kspanpy.change.cause": change.cause,
+    }
+    attributes.update({key: value for key, value in optional.items() if value})
+
+
+def _add_provenance(attributes: dict[str, AttributeValue], chapter: Chapter) -> None:
+    written = chapter.change.provenance
+    kind = _kind_key(chapter.origin.kind)
+    optional = {
+        "kspanpy.helm.release": written.helm_release,
+        "kspanpy.helm.namespace": written.helm_namespace,
+        "kspanpy.flux.kustomization.name": written.kustomization,
+        "kspanpy.flux.kustomization.namespace": written.kustomization_namespace,
+        "kspanpy.flux.helmrelease.name": written.helmrelease,
+        "kspanpy.flux.helmrelease.namespace": written.helmrelease_namespace,
+        "kspanpy.argocd.application": written.application,
+        # The conventions have a key for what a label says.
+        f"k8s.{kind}.label.helm.sh/chart": written.helm_chart,
+        f"k8s.{kind}.label.app.kubernetes.io/version": written.version,
+    }
+    attributes.update({key: value for key, value in optional.items() if value})
+
+
+def _kind_key(kind: str) -> str:
+    return _KIND_KEYS.get(kind) or sanitize.identifier(kind, "object").lower()
 
 
 def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
@@ -110,7 +148,7 @@ def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
     if obj.namespace:
         attributes["k8s.namespace.name"] = obj.namespace
     for record in chain:
-        key = _KIND_KEYS.get(record.kind) or sanitize.identifier(record.kind, "object").lower()
+        key = _kind_key(record.kind)
         attributes.setdefault(f"k8s.{key}.name", record.object.name)
         attributes.setdefault(f"k8s.{key}.uid", record.uid)
         if record.confidence and attributes.get("kspanpy.confidence") != "low":

@@ -118,7 +118,7 @@ class Teller:
         return Span(
             trace_id=story.trace_id,
             span_id=lifecycle.span_id,
-            parent_id=b"" if lifecycle.parent is None else lifecycle.parent.span_id,
+            parent_id=story.parent_id if lifecycle.parent is None else lifecycle.parent.span_id,
             name=name,
             service=self._service,
             start_ns=lifecycle.start_ns,

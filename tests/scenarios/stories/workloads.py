@@ -84,6 +84,25 @@ def overlapping_rollouts(cluster: Cluster) -> None:
 
 
 @story
+def traced_rollout(cluster: Cluster) -> None:
+    """A pipeline leaves its trace context with the image it sets; the scale after it has none of its own."""
+    web, rs, (pod,) = cluster.settled_deployment()
+    cluster.wait(60)
+    context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    cluster.set_image(web, "web:2", annotations={"tracing.k8s.io/traceparent": context})
+    new, _ = roll_out(cluster, web, "2")
+    scale_down(cluster, web, rs, pod)
+    cluster.settle(web)
+    cluster.wait(60)
+    cluster.scale(web, 2)
+    cluster.edit(new, replicas=2, by="")
+    cluster.ready(cluster.pod(new))
+    cluster.settle(new)
+    cluster.settle(web)
+    cluster.wait(60)
+
+
+@story
 def same_name_again(cluster: Cluster) -> None:
     """A Deployment is deleted and one of the same name created at once: two uids, two lives."""
     web, rs, (pod,) = cluster.settled_deployment()
