@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.core.cluster import Cluster, Thing
+from kspanpy.core.model import Container
+from tests.core.cluster import Cluster, Thing, whole
 
 
 def start(cluster: Cluster, pod: Thing, *, node: str = "node-1", ready: bool = True) -> None:
@@ -49,3 +50,47 @@ def scale_down(cluster: Cluster, web: Thing, rs: Thing, pod: Thing) -> None:
     cluster.event(rs, "SuccessfulDelete", f"Deleted pod: {pod.name}")
     stop(cluster, pod)
     cluster.settle(rs)
+
+
+def quiet(**settings: object) -> tuple[Cluster, Thing, Thing, Thing]:
+    """A cluster that was watched from now on: a Deployment of one Pod, settled long ago."""
+    cluster = Cluster(synced=False, **settings)
+    web, rs, (pod,) = cluster.settled_deployment()
+    cluster.bookmark()
+    cluster.wait(60)
+    return cluster, web, rs, pod
+
+
+def observe(cluster: Cluster, web: Thing, **status: object) -> None:
+    """The controller has seen the newest generation, and says what there is."""
+    cluster.change(web, observed_generation=web.object.generation, **status)
+
+
+def crash(cluster: Cluster, pod: Thing, *owners: Thing, restarts: int = 1, said: bool = True) -> None:
+    """A container has failed and waits to be started again; its Pod and the owners of that are not well."""
+    waiting = Container("app", "waiting", "CrashLoopBackOff", restarts=restarts, last_reason="Error")
+    cluster.change(pod, conditions=(cluster.condition("Ready", good=False),), containers=(waiting,))
+    for owner in owners:
+        cluster.change(owner, ready=0, available=0)
+    if said:
+        cluster.warning(pod, "BackOff", f"Back-off restarting failed container app in pod {pod.name}")
+
+
+def recover(cluster: Cluster, pod: Thing, *owners: Thing, restarts: int = 1, node: str = "node-1") -> None:
+    """It runs again."""
+    running = Container("app", "running", started_ns=whole(cluster.now_ns), restarts=restarts)
+    cluster.change(pod, containers=(running,))
+    cluster.ready(pod, node=node)
+    for owner in owners:
+        cluster.settle(owner)
+
+
+def replace(cluster: Cluster, rs: Thing, pod: Thing, *, node: str = "node-2") -> Thing:
+    """A Pod is killed, and its ReplicaSet makes another one."""
+    cluster.delete(pod, grace_s=30)
+    cluster.event(pod, "Killing", "Stopping container app")
+    new = cluster.pod(rs)
+    cluster.event(rs, "SuccessfulCreate", f"Created pod: {new.name}")
+    start(cluster, new, node=node)
+    cluster.gone(pod)
+    return new
