@@ -23,6 +23,7 @@ class Moment:
         self.linger_ns = int(settings.linger_s * SECOND)
         self.quiet_ns = int(settings.quiet_s * SECOND)
         self.cap_ns = int(settings.story_cap_s * SECOND)
+        self.crash_ns = int(settings.crash_s * SECOND)
         self.gap_ns = int(settings.episode_gap_s * SECOND)
         self.skew_ns = int(settings.skew_s * SECOND)
         self.memory_ns = int(settings.memory_s * SECOND)

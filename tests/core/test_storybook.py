@@ -360,7 +360,7 @@ class TestEpisodes:
         """The Pod crashes."""
         cluster.change(pod, conditions=(cluster.condition("Ready", good=False),))
         cluster.change(web, ready=0, available=0)
-        return cluster.warning(pod, "BackOff", "Back-off restarting failed container")
+        return cluster.warning(pod, "Unhealthy", "Liveness probe failed")
 
     def recovery(self, cluster: Cluster, web: Thing, pod: Thing) -> None:
         """It runs again."""
@@ -376,8 +376,8 @@ class TestEpisodes:
         cluster.wait(60)
         root = cluster.root()
         assert (root.name, root.attributes["kspanpy.outcome"], root.error) == ("Deployment incident", "healed", "")
-        assert cluster.path(cluster.span("Pod.BackOff")) == [
-            "Pod.BackOff",
+        assert cluster.path(cluster.span("Pod.Unhealthy")) == [
+            "Pod.Unhealthy",
             "Pod incident",
             "ReplicaSet incident",
             "Deployment incident",

@@ -190,6 +190,8 @@ class Story:
         "chapter",
         "closed",
         "complete_ns",
+        "crashes",
+        "first_event_ns",
         "forgotten",
         "key",
         "last_event_ns",
@@ -199,6 +201,7 @@ class Story:
         "opened_ns",
         "origin",
         "outcome",
+        "over",
         "own_id",
         "parent_id",
         "phase",
@@ -232,15 +235,22 @@ class Story:
         self.open_leaves: dict[tuple[str, str], Lifecycle] = {}  # phases of Pods that are not over
         self.opened_ns = now_ns
         self.last_ns = now_ns  # when something last arrived for it
+        self.first_event_ns = 0  # when something first happened in it, if it is an episode
         self.last_event_ns = 0  # ... and last happened
         self.complete_ns: int | None = None  # since when nothing more is expected
         self.superseded = False
         self.serious = False
+        self.crashes = False  # a container of it is started again and again
+        self.over = False  # a late Event told of it when something newer was going on
         self.closed = False
         self.forgotten = False
         self.outcome = ""
         self.root = Lifecycle(self, root_record, phase="", parent=None)
         self.lifecycles[root_record.uid, ""] = self.root
+
+    def outlived_at(self, at_ns: int) -> bool:
+        """True if something that happened then comes after its end although it was not over."""
+        return self.closed and self.outcome == "capped" and at_ns > self.root.end_ns
 
     @property
     def link(self) -> tuple[bytes, bytes]:

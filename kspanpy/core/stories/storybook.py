@@ -17,11 +17,14 @@ from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.rules.kinds import OWNER_PHASES
+from kspanpy.core.rules.problems import Problem
 from kspanpy.core.steps import SpanEnded
 from kspanpy.core.stories import chapters
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
 
+_CRASH_LOOP = Problem.CRASH_LOOP.value  # as a container's status and problems call it alike
+_ENDING = ("startup", "run", "termination")  # phases that come once; trouble may come again in the same story
 _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
 
 
@@ -69,9 +72,7 @@ class StoryBook:
                 story.trace_id, story.parent_id = context.trace_id, context.span_id
             else:
                 story.root.links.append(Link(context.trace_id, context.span_id, relations.TRACEPARENT))
-        if root.episode is not None and not root.episode.closed:
-            root.episode.superseded = True
-            self.refresh(root.episode)
+        self._overtake(root.episode)
         if chapter.origin is root and root.kind == "Pod":
             root.phases[chapter.phase] = story.root
             self.check_leaf(story.root)
@@ -81,30 +82,53 @@ class StoryBook:
     def episode(self, chain: list[Record], decisive: list[Record], at_ns: int, key: str) -> Story:
         """The story of what happens to a root object while no change is open: the current one, or a new one."""
         root = chain[-1]
-        story, previous = root.episode, None
-        if story is not None and not story.forgotten:
-            if story.closed:
-                if at_ns <= story.root.end_ns:
-                    return story
-                previous = story if story.outcome == "capped" else None
-            elif abs(at_ns - story.last_event_ns) <= self._moment.gap_ns:
-                return story
-            else:
-                healed = story.complete_ns is not None
-                self.close(story, self._good_end(story) if healed else "capped")
-                previous = None if healed else story
+        for known in reversed(root.episodes):
+            if self._belongs(known, at_ns):
+                return known
+        newest = root.episodes[-1] if root.episodes else None
+        late = newest is not None and at_ns < newest.first_event_ns
+        if newest is not None and not newest.closed and not late:
+            self.close(newest, self._good_end(newest) if newest.complete_ns is not None else "capped")
+        previous = newest if newest is not None and not late and newest.outcome == "capped" else None
         origin = decisive[0] if decisive else root
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
-        story.last_event_ns = at_ns
+        story.first_event_ns = story.last_event_ns = at_ns
+        story.over = late
         if previous is not None:
+            story.crashes, story.serious = previous.crashes, previous.serious
             self._causes.follow(story, previous, relations.CONTINUES)
         change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
             self._causes.follow(story, change.story, relations.FOLLOWS)
-        root.episode = origin.episode = story
+        self._remember(story, late=late)
         self.refresh(story)
         self._causes.opened(story.root)
         return story
+
+    def _overtake(self, episode: Story | None) -> None:
+        """A change begins: trouble that is over by then had healed, other trouble is superseded."""
+        if episode is None or episode.closed:
+            return
+        if episode.complete_ns is not None:
+            self.close(episode, self._good_end(episode))
+        else:
+            episode.superseded = True
+            self.refresh(episode)
+
+    def _belongs(self, story: Story, at_ns: int) -> bool:
+        """True if something that happened then is part of this episode."""
+        moment = self._moment
+        if story.closed:
+            return story.root.start_ns - moment.skew_ns <= at_ns <= story.root.end_ns
+        if at_ns < story.first_event_ns - moment.gap_ns or story.over:
+            return at_ns >= story.first_event_ns and at_ns <= story.last_event_ns + moment.gap_ns
+        # Status has kept it open since then, or little time lies between.
+        return at_ns >= story.opened_ns or at_ns <= story.last_event_ns + moment.gap_ns
+
+    @staticmethod
+    def _remember(story: Story, *, late: bool) -> None:
+        for record in {story.root_record, story.origin}:
+            record.episodes.insert(-1 if late else len(record.episodes), story)
 
     def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
         """The lifecycle span of `chain[0]` in this story, with all that has to be above it."""
@@ -157,7 +181,10 @@ class StoryBook:
     def _open_leaf(self, lifecycle: Lifecycle) -> None:
         record = lifecycle.record
         obj = record.object
-        if lifecycle.phase in ("startup", "run"):
+        before = record.phases.get(lifecycle.phase)
+        if before is not None and before.story.closed:
+            pass  # it began in the part before
+        elif lifecycle.phase in ("startup", "run"):
             lifecycle.nominal_ns, lifecycle.slack_ns = obj.created_ns, SECOND
         elif lifecycle.phase == "termination":
             if obj.deletion_ns is not None:
@@ -232,7 +259,7 @@ class StoryBook:
         else:
             origin = story.origin
             healthy = story.superseded or origin.gone_ns is not None or health.settled(origin.object)
-            complete = healthy and not story.open_leaves
+            complete = story.over or (healthy and not story.open_leaves)
         if not complete:
             story.complete_ns = None
         elif story.complete_ns is None:
@@ -264,6 +291,8 @@ class StoryBook:
     def check_leaf(self, leaf: Lifecycle) -> None:
         """Sees whether a phase of a Pod is over by now, or no longer."""
         story = leaf.story
+        if any(container.reason == _CRASH_LOOP for container in leaf.record.object.containers):
+            story.crashes = True
         if story.closed or leaf.sent:
             return
         key = leaf.record.uid, leaf.phase
@@ -273,7 +302,7 @@ class StoryBook:
         elif leaf.finished_ns is None:
             leaf.finished_ns = self._moment.now_ns
             story.open_leaves.pop(key, None)
-            if leaf is not story.root and leaf.record.real:
+            if leaf.phase in _ENDING and leaf.record.real:
                 self._moment.at(self._moment.now_ns + self._moment.settle_ns, leaf)
         self.refresh(story)
 
@@ -304,10 +333,12 @@ class StoryBook:
         moment = self._moment
         if not story.origin.real and story.chapter is not None:
             return story.last_ns + moment.quiet_ns
-        if story.chapter is None:
-            return story.last_ns + (moment.linger_ns if story.superseded else moment.quiet_ns)
-        window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
         since_ns = moment.now_ns if story.complete_ns is None else story.complete_ns
+        if story.chapter is None:
+            if story.superseded or story.over:
+                return story.last_ns + moment.linger_ns
+            return max(since_ns, story.last_ns) + (moment.crash_ns if story.crashes else moment.quiet_ns)
+        window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
         return max(since_ns + window_ns, story.last_ns + moment.linger_ns)
 
     def _leaf_due(self, leaf: Lifecycle) -> None:
@@ -370,8 +401,8 @@ def _let_go(story: Story) -> None:
         if phases.get(lifecycle.phase) is lifecycle:
             del phases[lifecycle.phase]
     for record in (story.root_record, story.origin):
-        if record.episode is story:
-            record.episode = None
+        if story in record.episodes:
+            record.episodes.remove(story)
 
 
 def _over(leaf: Lifecycle) -> bool:
