@@ -132,7 +132,7 @@ class Linker:
         if not event.uid:  # the server gives every Event one; a recording may have lost it
             event = msgspec.structs.replace(event, uid=f"{event.namespace}/{event.name}")
         occ = occurrence(event, now_ns)
-        before = self._seen.note(event.uid, occ.n, now_ns)
+        before = self._seen.note(event.uid, occ.n, now_ns, name=(event.namespace, event.name))
         if occ.n <= before:
             self._moment.say(Discarded(DiscardReason.DUPLICATE))
             return

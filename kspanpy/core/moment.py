@@ -23,6 +23,7 @@ class Moment:
         self.linger_ns = int(settings.linger_s * SECOND)
         self.quiet_ns = int(settings.quiet_s * SECOND)
         self.cap_ns = int(settings.story_cap_s * SECOND)
+        self.relapse_ns = int(settings.relapse_s * SECOND)
         self.rest_ns = int(settings.rest_s * SECOND)
         self.gap_ns = int(settings.episode_gap_s * SECOND)
         self.skew_ns = int(settings.skew_s * SECOND)

@@ -362,7 +362,7 @@ class TestEpisodes:
         """The Pod crashes."""
         cluster.change(pod, conditions=(cluster.condition("Ready", good=False),))
         cluster.change(web, ready=0, available=0)
-        return cluster.warning(pod, "BackOff", "Back-off restarting failed container")
+        return cluster.warning(pod, "Unhealthy", "Liveness probe failed")
 
     def recovery(self, cluster: Cluster, web: Thing, pod: Thing) -> None:
         """It runs again."""
@@ -378,8 +378,8 @@ class TestEpisodes:
         cluster.wait(60)
         root = cluster.root()
         assert (root.name, root.attributes["kspanpy.outcome"], root.error) == ("Deployment incident", "healed", "")
-        assert cluster.path(cluster.span("Pod.BackOff")) == [
-            "Pod.BackOff",
+        assert cluster.path(cluster.span("Pod.Unhealthy")) == [
+            "Pod.Unhealthy",
             "Pod incident",
             "ReplicaSet incident",
             "Deployment incident",
@@ -416,7 +416,7 @@ class TestEpisodes:
             self.recovery(cluster, web, pod)
             cluster.wait(120)
         assert [span.name for span in cluster.roots()] == ["Deployment incident"]
-        cluster.wait(360)
+        cluster.wait(600)
         first, second = cluster.roots()
         assert first.trace_id != second.trace_id
         assert (first.trace_id, "continues") in [(link.trace_id, link.relation) for link in second.links]
@@ -461,7 +461,7 @@ class TestEpisodes:
             cluster.wait(300)
             cluster.warning(pod, "BackOff", "again")
         self.recovery(cluster, web, pod)
-        cluster.wait(400)
+        cluster.wait(700)
         first, second = cluster.roots()
         assert [span.attributes["kspanpy.outcome"] for span in (first, second)] == ["capped", "healed"]
         assert first.error

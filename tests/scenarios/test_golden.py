@@ -14,7 +14,7 @@ HOW = "pytest tests/scenarios --update-golden writes it; say in the changelog wh
 
 
 def capture_of(name: str) -> str:
-    """What `stories.py` tells, as a capture."""
+    """What `stories` tells, as a capture."""
     cluster = Cluster(watch=False)
     STORIES[name](cluster)
     return capture(cluster, STORIES[name].__doc__ or "")
@@ -22,7 +22,7 @@ def capture_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(STORIES))
 def test_a_told_story_is_the_capture_beside_it(name, update_golden):
-    """The small captures are what `stories.py` tells."""
+    """The small captures are what `stories` tells."""
     text = capture_of(name)
     path = HERE / name / "capture.ndjson"
     if update_golden:

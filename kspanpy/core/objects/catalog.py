@@ -38,7 +38,7 @@ class Record:
         "dying_nominal_ns",
         "dying_ns",
         "dying_rv",
-        "episode",
+        "episodes",
         "first_rv",
         "fresh",
         "gone_ns",
@@ -70,7 +70,7 @@ class Record:
         self.dying_nominal_ns: int | None = None  # the same by the cluster's clock, for showing
         self.gone_ns: int | None = None
         self.chapters: list[Chapter] = []
-        self.episode: Story | None = None
+        self.episodes: list[Story] = []  # that are remembered, in order of time
         self.phases: dict[str, Lifecycle] = {}  # where the phases of a Pod have been placed, once and for all
         self.steps: list[tuple[int, str, str]] = []
         self.note_status(obj, received_ns)
@@ -89,6 +89,11 @@ class Record:
         if self.dying_ns is None:
             self.dying_ns, self.dying_rv = instant(at_ns, received_ns), rv
             self.dying_nominal_ns = self.dying_ns if at_ns is None else at_ns
+
+    @property
+    def episode(self) -> Story | None:
+        """What has befallen it last."""
+        return self.episodes[-1] if self.episodes else None
 
     @property
     def born_rv(self) -> int | None:
@@ -173,9 +178,9 @@ class Catalog:
         """What was only referred to has been seen."""
         self._dead.pop(record.uid, None)
         self._unname(record)
-        chapters, episode, phases = record.chapters, record.episode, record.phases
+        chapters, episodes, phases = record.chapters, record.episodes, record.phases
         record.__init__(obj, received_ns=received_ns, real=True)  # type: ignore[misc]  # the same record, filled in
-        record.chapters, record.episode, record.phases = chapters, episode, phases
+        record.chapters, record.episodes, record.phases = chapters, episodes, phases
         self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
 
     def bury(self, record: Record, received_ns: int) -> None:
@@ -183,6 +188,7 @@ class Catalog:
         record.gone_ns = received_ns
         self._dead[record.uid] = received_ns
         self._dead.move_to_end(record.uid)
+        self._shrink(received_ns)
 
     def forget(self, now_ns: int) -> None:
         """Lets go of those that have been dead for longer than an Event lives."""

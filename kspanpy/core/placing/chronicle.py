@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kspanpy.core.changes import change as changes
+from kspanpy.core.changes.change import Change
 from kspanpy.core.changes.revisions import Revisions
 from kspanpy.core.changes.who import is_wish
 from kspanpy.core.model import SECOND, Object
@@ -90,7 +91,8 @@ class Chronicle:
                 traceparents=self._moment.settings.traceparent_keys,
             )
             at_ns = instant(change.at_ns, self._moment.now_ns)
-            self._placer.open(Chapter(record, phase=change.phase, change=change, rv=obj.resource_version, at_ns=at_ns))
+            phase = _phase(record, before, change)
+            self._placer.open(Chapter(record, phase=phase, change=change, rv=obj.resource_version, at_ns=at_ns))
 
     def _rollback(self, record: Record, before: Object) -> str:
         """To what a change went back, if its pod template is one of before."""
@@ -149,6 +151,32 @@ def _changed(record: Record, before: Object, after: Object) -> bool:
     if after.generation == before.generation or not record.rule.changed:
         return False
     return record.rule is not OTHER_CHANGING_KIND or is_wish(before, after)
+
+
+def _phase(record: Record, before: Object, change: Change) -> str:
+    """What a change begins. While a Deployment is paused its pod template may move, but is rolled out when it is resumed."""
+    obj = record.object
+    if obj.kind != "Deployment":
+        return change.phase
+    if obj.paused and change.phase == "rollout":
+        return "update"
+    if before.paused and not obj.paused and change.phase == "update" and _held_back(record, before):
+        return "rollout"
+    return change.phase
+
+
+def _held_back(record: Record, paused: Object) -> bool:
+    """True if the pod template is another one than that of the Pods."""
+    held = False
+    for chapter in reversed(record.chapters):
+        if chapter.phase != "update" or chapter.change.phase != "rollout":
+            if held:
+                return chapter.change.template != record.object.template
+            break
+        held = True
+    return (
+        held or paused.updated < paused.current
+    )  # by its status: in the middle of a rollout, or before anybody looked
 
 
 def _stale(before: Object, after: Object) -> bool:

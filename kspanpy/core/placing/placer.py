@@ -323,7 +323,7 @@ class Placer:
         key = f"{event.uid}/{occ.n}"
         known = phase in ("startup", "run") or (phase == "termination" and record.dying_ns is not None)
         if record.kind == "Pod" and known:
-            return self._phase(record, phase, chain, decisive, key)
+            return self._phase(record, phase, chain, decisive, key, at_ns=occ.at_ns)
         if named is not None:
             its_chain, _ = self._catalog.chain(named)
             chapter = _chapter_of(chapters.deciders(its_chain), its_chain, named, death=rule.rule.fate == "died")
@@ -333,17 +333,30 @@ class Placer:
         story = self._story(chapter, chain, decisive, occ.at_ns, key, begins=begins)
         return self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
 
-    def _phase(self, record: Record, phase: str, chain: list[Record], decisive: list[Record], key: str) -> Lifecycle:
-        """The lifecycle of a Pod's birth or death: decided once."""
+    def _phase(
+        self,
+        record: Record,
+        phase: str,
+        chain: list[Record],
+        decisive: list[Record],
+        key: str,
+        *,
+        at_ns: int | None = None,
+    ) -> Lifecycle:
+        """The lifecycle of a Pod's birth or death: decided once. `at_ns`: of an occurrence in it."""
         known = record.phases.get(phase)
         if known is not None:
-            return known
+            if at_ns is None or not known.story.outlived_at(at_ns):
+                return known
+            chapter = known.story.chapter  # it is still not over: the next part of the same story
+            story = self._story(chapter, chain, decisive, at_ns, key, begins=False)
+            return self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         death = phase == "termination"
-        at_ns = record.dying_ns if death and record.dying_ns is not None else record.born_ns
+        begun_ns = record.dying_ns if death and record.dying_ns is not None else record.born_ns
         chapter = _chapter_of(decisive, chain, record, death=death)
-        if death and chapter is not None and self._went_alone(record, chapter, at_ns):
+        if death and chapter is not None and self._went_alone(record, chapter, begun_ns):
             chapter = None
-        story = self._story(chapter, chain, decisive, at_ns, key, begins=True)
+        story = self._story(chapter, chain, decisive, begun_ns, key, begins=True)
         lifecycle = self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         record.phases[phase] = lifecycle
         return lifecycle

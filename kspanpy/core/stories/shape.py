@@ -218,7 +218,6 @@ class Story:
     """One trace: a bounded chapter in the life of a root object, or an episode of trouble."""
 
     __slots__ = (
-        "before",
         "chapter",
         "closed",
         "complete_ns",
@@ -232,6 +231,7 @@ class Story:
         "opened_ns",
         "origin",
         "outcome",
+        "over",
         "own_id",
         "parent_id",
         "phase",
@@ -241,7 +241,6 @@ class Story:
         "serious",
         "superseded",
         "trace_id",
-        "was_well",
         "well_ns",
     )
 
@@ -268,20 +267,23 @@ class Story:
         self.open_leaves: dict[tuple[str, str], Lifecycle] = {}  # phases of Pods that are not over
         self.opened_ns = now_ns
         self.last_ns = now_ns  # when something last arrived for it
-        self.first_event_ns = 0  # of an episode: what it began with
+        self.first_event_ns = 0  # when something first happened in it, if it is an episode
         self.last_event_ns = 0  # ... and last happened
-        self.before: Story | None = None  # the episode before this one
         self.relapse = False  # an episode like the one before it, which had seemed to be over
         self.complete_ns: int | None = None  # since when nothing more is expected
         self.well_ns = 0, 0  # from when to when it was complete the last time, if something came in between
         self.superseded = False
-        self.was_well = False  # an episode that had healed when a change came
         self.serious = False
+        self.over = False  # a late Event told of it when something newer was going on
         self.closed = False
         self.forgotten = False
         self.outcome = ""
         self.root = Lifecycle(self, root_record, phase="", parent=None)
         self.lifecycles[root_record.uid, ""] = self.root
+
+    def outlived_at(self, at_ns: int) -> bool:
+        """True if something that happened then comes after its end although it was not over."""
+        return self.closed and self.outcome == "capped" and at_ns > self.root.end_ns
 
     @property
     def link(self) -> tuple[bytes, bytes]:

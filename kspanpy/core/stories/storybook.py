@@ -22,6 +22,7 @@ from kspanpy.core.stories import chapters
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
 
+_ENDING = ("startup", "run", "termination")  # phases that come once; trouble may come again in the same story
 _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
 
 
@@ -69,10 +70,7 @@ class StoryBook:
                 story.trace_id, story.parent_id = context.trace_id, context.span_id
             else:
                 story.root.links.append(Link(context.trace_id, context.span_id, relations.TRACEPARENT))
-        if root.episode is not None and not root.episode.closed:
-            root.episode.was_well = root.episode.complete_ns is not None
-            root.episode.superseded = True
-            self.refresh(root.episode)
+        self._overtake(root.episode)
         if chapter.origin is root and root.kind == "Pod":
             root.phases[chapter.phase] = story.root
             self.check_leaf(story.root)
@@ -88,22 +86,33 @@ class StoryBook:
         been well for a while, it is a new story.
         """
         root = chain[-1]
-        current = _at(root.episode, at_ns)
-        if current is not None and current.closed and at_ns <= current.root.end_ns:
-            return current
-        if current is not None and not current.closed:
-            if abs(at_ns - current.last_event_ns) <= self._reach(current) and not (
-                begins and self._at_rest(current, at_ns)
-            ):
-                return current
-            well = current.complete_ns is not None or self._at_rest(current, at_ns)
-            self.close(current, self._good_end(current) if well else "capped")
-        return self._new_episode(current, chain, decisive, at_ns, key, begins=begins)
+        for known in reversed(root.episodes):
+            if self._belongs(known, at_ns) and not (begins and self._at_rest(known, at_ns)):
+                return known
+        newest = root.episodes[-1] if root.episodes else None
+        late = newest is not None and at_ns < newest.first_event_ns
+        if newest is not None and not newest.closed and not late:
+            well = newest.complete_ns is not None or self._at_rest(newest, at_ns)
+            self.close(newest, self._good_end(newest) if well else "capped")
+        origin = decisive[0] if decisive else root
+        story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
+        story.first_event_ns = story.last_event_ns = at_ns
+        story.over = late
+        if newest is not None and not late:
+            self._succeed(story, newest, begins=begins)
+        change = chapters.newest(decisive, rv=None, at_ns=at_ns)
+        if change is not None and change.story is not None:
+            self._causes.follow(story, change.story, relations.FOLLOWS)
+        self._remember(story, late=late)
+        self.refresh(story)
+        self._causes.opened(story.root)
+        return story
 
     def _reach(self, story: Story) -> int:
         """How far apart two steps of an open episode may be: as far as back-off waits, but of what is well only as it is waited for."""
-        suffers = story.complete_ns is None or story.well_ns[1] or story.relapse
-        return self._moment.gap_ns if suffers else self._moment.quiet_ns
+        if story.relapse:
+            return self._moment.relapse_ns
+        return self._moment.gap_ns if story.complete_ns is None or story.well_ns[1] else self._moment.quiet_ns
 
     def _at_rest(self, story: Story, at_ns: int) -> bool:
         """True if all had been well for a while before that time; the first loss may have been noticed by now."""
@@ -111,33 +120,38 @@ class StoryBook:
         rested_ns = min(until_ns, at_ns) - max(since_ns, story.last_event_ns)
         return rested_ns > self._moment.rest_ns and at_ns <= until_ns + self._moment.skew_ns
 
-    def _new_episode(
-        self,
-        before: Story | None,
-        chain: list[Record],
-        decisive: list[Record],
-        at_ns: int,
-        key: str,
-        *,
-        begins: bool,
-    ) -> Story:
-        root = chain[-1]
-        origin = decisive[0] if decisive else root
-        story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
-        story.first_event_ns = story.last_event_ns = at_ns
-        if before is not None:
-            story.before, before.before = before, None
-            soon = at_ns - before.last_event_ns <= self._moment.gap_ns
-            story.relapse = soon and before.serious and not begins and health.known(origin.kind)
-            if before.outcome == "capped" or (before.outcome == "healed" and story.relapse):
-                self._causes.follow(story, before, relations.CONTINUES)
-        change = chapters.newest(decisive, rv=None, at_ns=at_ns)
-        if change is not None and change.story is not None:
-            self._causes.follow(story, change.story, relations.FOLLOWS)
-        root.episode = origin.episode = story
-        self.refresh(story)
-        self._causes.opened(story.root)
-        return story
+    def _succeed(self, story: Story, before: Story, *, begins: bool) -> None:
+        """An episode after another: its next part, or a relapse into what had seemed to be over."""
+        soon = story.first_event_ns - before.root.end_ns <= self._moment.relapse_ns
+        story.relapse = soon and before.serious and not begins and health.known(story.origin.kind)
+        if before.outcome == "capped" or (before.outcome == "healed" and story.relapse):
+            story.serious = before.serious
+            self._causes.follow(story, before, relations.CONTINUES)
+
+    def _overtake(self, episode: Story | None) -> None:
+        """A change begins: trouble that is over by then had healed, other trouble is superseded."""
+        if episode is None or episode.closed:
+            return
+        if episode.complete_ns is not None:
+            self.close(episode, self._good_end(episode))
+        else:
+            episode.superseded = True
+            self.refresh(episode)
+
+    def _belongs(self, story: Story, at_ns: int) -> bool:
+        """True if something that happened then is part of this episode."""
+        if story.closed:
+            return story.root.start_ns - self._moment.skew_ns <= at_ns <= story.root.end_ns
+        reach_ns = self._moment.gap_ns if story.over else self._reach(story)
+        if at_ns < story.first_event_ns - (0 if story.over else reach_ns):
+            return False
+        # Status has kept it open since then, or little time lies between.
+        return (not story.over and at_ns >= story.opened_ns) or at_ns <= story.last_event_ns + reach_ns
+
+    @staticmethod
+    def _remember(story: Story, *, late: bool) -> None:
+        for record in {story.root_record, story.origin}:
+            record.episodes.insert(-1 if late else len(record.episodes), story)
 
     def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
         """The lifecycle span of `chain[0]` in this story, with all that has to be above it."""
@@ -190,7 +204,10 @@ class StoryBook:
     def _open_leaf(self, lifecycle: Lifecycle) -> None:
         record = lifecycle.record
         obj = record.object
-        if lifecycle.phase in ("startup", "run"):
+        before = record.phases.get(lifecycle.phase)
+        if before is not None and before.story.closed:
+            pass  # it began in the part before
+        elif lifecycle.phase in ("startup", "run"):
             lifecycle.nominal_ns, lifecycle.slack_ns = obj.created_ns, SECOND
         elif lifecycle.phase == "termination":
             if obj.deletion_ns is not None:
@@ -265,7 +282,7 @@ class StoryBook:
         else:
             origin = story.origin
             healthy = story.superseded or origin.gone_ns is not None or health.settled(origin.object)
-            complete = healthy and not story.open_leaves
+            complete = story.over or (healthy and not story.open_leaves)
         if not complete:
             if story.complete_ns is not None:
                 story.well_ns = story.complete_ns, self._moment.now_ns
@@ -310,7 +327,7 @@ class StoryBook:
         elif leaf.finished_ns is None:
             leaf.finished_ns = self._moment.now_ns
             story.open_leaves.pop(key, None)
-            if leaf is not story.root and leaf.record.real and leaf.phase != "incident":  # that may come again
+            if leaf.phase in _ENDING and leaf is not story.root and leaf.record.real:
                 self._moment.at(self._moment.now_ns + self._moment.settle_ns, leaf)
         self.refresh(story)
 
@@ -328,7 +345,7 @@ class StoryBook:
         if story.closed:
             return
         if now_ns >= story.opened_ns + self._moment.cap_ns:
-            self.close(story, "capped")
+            self.close(story, "capped" if story.complete_ns is None else self._good_end(story))
         elif story.complete_ns is not None:
             due_ns = self._due(story)
             if due_ns <= now_ns:
@@ -341,11 +358,13 @@ class StoryBook:
         moment = self._moment
         if not story.origin.real and story.chapter is not None:
             return story.last_ns + moment.quiet_ns
-        if story.chapter is None:
-            quiet_ns = moment.gap_ns if story.relapse else moment.quiet_ns  # it seemed over before, and was not
-            return story.last_ns + (moment.linger_ns if story.superseded else quiet_ns)
-        window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
         since_ns = moment.now_ns if story.complete_ns is None else story.complete_ns
+        if story.chapter is None:
+            if story.superseded or story.over:
+                return story.last_ns + moment.linger_ns
+            # A relapse seemed to be over before, and was not.
+            return max(since_ns, story.last_ns) + (moment.relapse_ns if story.relapse else moment.quiet_ns)
+        window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
         return max(since_ns + window_ns, story.last_ns + moment.linger_ns)
 
     def _leaf_due(self, leaf: Lifecycle) -> None:
@@ -362,7 +381,7 @@ class StoryBook:
     def _good_end(story: Story) -> str:
         chapter = story.chapter
         if chapter is None:
-            return "superseded" if story.superseded and not story.was_well else "healed"
+            return "superseded" if story.superseded else "healed"
         if chapter.is_deletion:
             return "deleted"
         if chapter.superseded:
@@ -402,23 +421,15 @@ class StoryBook:
             _let_go(story)
 
 
-def _at(story: Story | None, at_ns: int) -> Story | None:
-    """The episode of a root object that something of that time belongs to: the current one, or the one before it."""
-    if story is not None and story.before is not None and at_ns < story.first_event_ns - chapters.TOLERANCE_NS:
-        story = story.before
-    return None if story is None or story.forgotten else story
-
-
 def _let_go(story: Story) -> None:
     story.forgotten = True
-    story.before = None
     for lifecycle in story.lifecycles.values():
         phases = lifecycle.record.phases
         if phases.get(lifecycle.phase) is lifecycle:
             del phases[lifecycle.phase]
     for record in (story.root_record, story.origin):
-        if record.episode is story:
-            record.episode = None
+        if story in record.episodes:
+            record.episodes.remove(story)
 
 
 def _over(leaf: Lifecycle) -> bool:

@@ -52,7 +52,7 @@ def judge_leaf(leaf: Lifecycle) -> None:
     elif phase == "termination":
         leaf.failure = None
         leaf.nominal_end_ns = _last_breath(leaf)
-    elif is_ready and record.dying_ns is None:
+    elif is_ready:  # it was well again before its deletion began
         leaf.failure = None
         leaf.nominal_end_ns = ready.changed_ns if ready is not None else None
     else:
