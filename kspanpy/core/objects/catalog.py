@@ -188,6 +188,7 @@ class Catalog:
         record.gone_ns = received_ns
         self._dead[record.uid] = received_ns
         self._dead.move_to_end(record.uid)
+        self._shrink(received_ns)
 
     def forget(self, now_ns: int) -> None:
         """Lets go of those that have been dead for longer than an Event lives."""
