@@ -116,7 +116,8 @@ def _pod(obj: Object) -> tuple[dict[str, Any], dict[str, Any]]:
         "conditions": [_condition(c) for c in obj.conditions],
         "containerStatuses": [_container(c) for c in obj.containers],
     }
-    return {"nodeName": obj.node_name, "restartPolicy": obj.restart_policy}, status
+    volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in obj.claims]
+    return {"nodeName": obj.node_name, "restartPolicy": obj.restart_policy, "volumes": volumes}, status
 
 
 def _workload(obj: Object) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -18,22 +18,30 @@ class Relation(msgspec.Struct, frozen=True, gc=False):
 
     name: str
     forward: str = ""
-    within_ns: int = _MINUTE  # how far apart the evidence and the cause's own story may be
+    within_ns: int = _MINUTE  # how far apart the evidence and the story of the other end may be
+    phases: frozenset[str] = frozenset()  # what the other end must be; empty: anything
+    trouble: bool = False  # the other end must be in trouble: a healthy Node evicts nobody
 
+
+def _phases(*phases: str) -> frozenset[str]:
+    return frozenset(phases)
+
+
+_STARTS = _phases("startup", "run")
+_OUTAGE = _phases("outage")
 
 FOLLOWS = Relation("follows change")
 CONTINUES = Relation("continues")
 RESCALED = Relation("rescaled by", "rescaled", 2 * SECOND)
-EVICTED = Relation("evicted by", "evicted")
-HIT = Relation("hit by", "hit")
-PREEMPTED = Relation("preempted by", "preempted")
-WAITED = Relation("waited for", "held up", 60 * _MINUTE)
+EVICTED = Relation("evicted by", "evicted", phases=_OUTAGE, trouble=True)
+HIT = Relation("hit by", "hit", phases=_OUTAGE, trouble=True)
+PREEMPTED = Relation("preempted by", "preempted", phases=_STARTS)
+WAITED = Relation("waited for", "held up", 60 * _MINUTE, phases=_STARTS | {"binding"})
 BLOCKED = Relation("blocked by", "blocked")
-REJECTED = Relation("rejected by", "rejected")
 APPLIED = Relation("applied by", "applied", 15 * _MINUTE)
-CREATED = Relation("created by", "created")
-NEEDED = Relation("needed by", "needed", 60 * _MINUTE)
-REMOVED = Relation("removed by", "removed", 15 * _MINUTE)
+CREATED = Relation("created by", "created", phases=_phases("binding"))
+NEEDED = Relation("needed by", "needed", 60 * _MINUTE, phases=_phases("join"))
+REMOVED = Relation("removed by", "removed", 15 * _MINUTE, phases=_phases("deletion"))
 
 TRACEPARENT = "traceparent"  # to a span that somebody else tells: there is no other end
 
@@ -48,7 +56,6 @@ RELATIONS: dict[str, Relation] = {
         PREEMPTED,
         WAITED,
         BLOCKED,
-        REJECTED,
         APPLIED,
         CREATED,
         NEEDED,

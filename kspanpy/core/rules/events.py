@@ -15,7 +15,7 @@ from kspanpy.core.rules.problems import Problem
 Fate: TypeAlias = Literal["", "born", "died"]
 
 # What happens to the involved object happened because of the named (or `related`) one.
-Cause: TypeAlias = Literal["", "preempted by", "blocked by", "waited for", "rejected by", "evicted by", "hit by"]
+Cause: TypeAlias = Literal["", "preempted by", "blocked by", "waited for", "evicted by", "hit by"]
 
 # What befalls the named object happened because of the involved one.
 Effect: TypeAlias = Literal["", "applied by", "created by", "needed by", "removed by", "rescaled by"]

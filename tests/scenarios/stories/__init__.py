@@ -6,7 +6,7 @@ what kspanpy makes of it to `<name>/expected.txt`. The captures are also example
 
 from __future__ import annotations
 
-from tests.scenarios.stories import links, trouble, workloads
+from tests.scenarios.stories import links, nodes, trouble, workloads
 from tests.scenarios.stories.telling import STORIES
 
-__all__ = ["STORIES", "links", "trouble", "workloads"]
+__all__ = ["STORIES", "links", "nodes", "trouble", "workloads"]

@@ -19,37 +19,10 @@ def _refused(kinds: str, reason: str, phase: str = "") -> tuple[EventRule, ...]:
     """An object that could not be created: admission knows why, and says it in the error that is passed on."""
     failed = Problem.FAILED_CREATE
     return (
-        EventRule(
-            kinds,
-            reason,
-            phase,
-            message=problems.QUOTA,
-            names="ResourceQuota",
-            name=problems.QUOTA,
-            cause="rejected by",
-            problem=Problem.QUOTA_EXCEEDED,
-        ),
-        # The name of a webhook is that of an entry of a configuration, of which the message says nothing.
-        EventRule(
-            kinds,
-            reason,
-            phase,
-            message=problems.WEBHOOK,
-            names="Webhook",
-            name=problems.WEBHOOK,
-            cause="rejected by",
-            problem=Problem.WEBHOOK_DENIED,
-        ),
-        EventRule(
-            kinds,
-            reason,
-            phase,
-            message=problems.POLICY,
-            names="ValidatingAdmissionPolicy",
-            name=problems.POLICY,
-            cause="rejected by",
-            problem=Problem.POLICY_DENIED,
-        ),
+        # Nothing ever tells of a quota or a webhook: they have no story, so there is nothing to link to.
+        EventRule(kinds, reason, phase, message=problems.QUOTA, problem=Problem.QUOTA_EXCEEDED),
+        EventRule(kinds, reason, phase, message=problems.WEBHOOK, problem=Problem.WEBHOOK_DENIED),
+        EventRule(kinds, reason, phase, message=problems.POLICY, problem=Problem.POLICY_DENIED),
         EventRule(kinds, reason, phase, message=problems.POD_SECURITY, problem=Problem.POD_SECURITY),
         EventRule(
             kinds,
