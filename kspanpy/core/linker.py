@@ -72,7 +72,7 @@ class Linker:
         if isinstance(fact, EventSeen):
             self._event(fact.event)
         elif isinstance(fact, ObjectSeen):
-            self._chronicle.seen(fact.object)
+            self._chronicle.seen(fact.object, looked_up=fact.looked_up)
         elif isinstance(fact, ObjectGone):
             self._chronicle.gone(fact.object)
         elif isinstance(fact, WatchProgress):

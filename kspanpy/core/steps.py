@@ -15,9 +15,10 @@ from kspanpy.core.model import Event, Object, ObjectReference, Span
 
 
 class ObjectSeen(msgspec.Struct, frozen=True, gc=False):
-    """A version of an object: listed, added or modified, or the answer to `LookupOwner`."""
+    """A version of an object: listed, added or modified; or `looked_up`, in answer to `LookupOwner`: nobody will show the next."""
 
     object: Object
+    looked_up: bool = False
 
 
 class ObjectGone(msgspec.Struct, frozen=True, gc=False):

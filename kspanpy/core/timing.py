@@ -44,7 +44,7 @@ def occurrence(event: Event, received_ns: int) -> Occurrence:
     if event.event_time_ns is not None:
         return Occurrence(n, event.event_time_ns, 0)
     last = event.last_ns if event.last_ns is not None else event.first_ns
-    if event.first_ns is not None and event.first_ns == last:
+    if event.first_ns is not None and event.first_ns == last and n == 1:
         exact = name_clock(event.name)
         if exact is not None and exact // SECOND == event.first_ns // SECOND:
             return Occurrence(n, exact, 0)

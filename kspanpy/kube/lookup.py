@@ -183,7 +183,7 @@ class OwnerLookup:
             return steps.OwnerMissing(reference, UNAVAILABLE)
         if reference.uid and thing.uid != reference.uid:  # another object of the same name: the owner itself is gone
             return steps.OwnerMissing(reference, NOT_FOUND)
-        return steps.ObjectSeen(thing)
+        return steps.ObjectSeen(thing, looked_up=True)
 
     def _get(self, path: str) -> Response:
         self._wait()

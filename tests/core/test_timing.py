@@ -48,8 +48,8 @@ class TestOrderOfTrust:
             ),
             pytest.param(
                 event(f"web.{SUFFIX}", first_ns=T0, last_ns=T0, count=4),
-                Occurrence(4, EXACT, 0),
-                id="four within one second: the name still fits",
+                Occurrence(4, T0, SECOND),
+                id="four within one second: the name dates the first of them only",
             ),
             pytest.param(
                 event(f"web.{SUFFIX}", first_ns=T0 + SECOND, last_ns=T0 + SECOND),

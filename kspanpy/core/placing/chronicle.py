@@ -12,7 +12,7 @@ from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record, causal_owner
 from kspanpy.core.placing.placer import Placer
 from kspanpy.core.placing.waiting import PhaseItem
-from kspanpy.core.rules.kinds import KINDS, OTHER_CHANGING_KIND
+from kspanpy.core.rules.kinds import KINDS, OTHER_CHANGING_KIND, OTHER_KIND
 from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.stories.storybook import StoryBook
 from kspanpy.core.timing import instant
@@ -30,15 +30,15 @@ class Chronicle:
         self._placer = placer
         self._revisions = Revisions(capacity=moment.settings.max_objects)
 
-    def seen(self, obj: Object) -> None:
+    def seen(self, obj: Object, *, looked_up: bool = False) -> None:
         """A version of an object."""
         self._revisions.note(obj)
         record = self._catalog.get(obj.uid)
         if record is None:
-            record = self._introduce(self._catalog.add(obj, self._moment.now_ns))
+            record = self._introduce(self._catalog.add(obj, self._moment.now_ns), looked_up=looked_up)
         elif not record.real:
             self._catalog.reveal(record, obj, self._moment.now_ns)
-            self._introduce(record)
+            self._introduce(record, looked_up=looked_up)
         elif record.gone_ns is None and not _stale(record.object, obj):
             self._update(record, obj)
         self._book.news_of(record)
@@ -65,8 +65,10 @@ class Chronicle:
                 self._placer.retry_kind(record.kind)
         self._placer.retry(obj)
 
-    def _introduce(self, record: Record) -> Record:
+    def _introduce(self, record: Record, *, looked_up: bool = False) -> Record:
         obj = record.object
+        if looked_up and obj.kind not in KINDS:
+            record.rule = OTHER_KIND  # its changes will not be seen, so none of them can be the cause of others
         if record.rule.created and not self._follows(record):
             self._created(record)
         elif record.kind == "Pod" and (record.fresh or not health.settled(obj)):

@@ -89,7 +89,8 @@ class Placer:
             self.place(item)
         for item in self.waiting.for_object(_name_key(obj.kind, obj.namespace, obj.name)):
             self.place(item)
-        self.progress(obj.kind, obj.resource_version)
+        if obj.kind in KINDS:  # of others there may be no watch that could come any further
+            self.progress(obj.kind, obj.resource_version)
 
     def retry_kind(self, kind: str) -> None:
         """An object of this kind is gone: its watch will say no more about it."""
@@ -129,11 +130,15 @@ class Placer:
         named, missing = self._named(chain, rule, event, occ)
         phase = rule.rule.phase
         if record.kind == "Pod":
-            phase = phases.pod_phase(chain, occ, rule, settle_ns=self._moment.settle_ns)
+            phase = phases.pod_phase(
+                chain, occ, rule, settle_ns=self._moment.settle_ns, written_rv=event.resource_version
+            )
             if phase == "termination" and not record.real:
                 record.die(occ.at_ns, None, occ.at_ns)  # nobody else will tell
         if not item.forced:
             need = self._behind(record, event)
+            if need is None and missing and occ.n > 1:
+                need = self._await_named(rule.rule.names, event)
             if need is None and named is None and missing:
                 need = ForObject(missing, self._patience(rule.rule.names))
             if need is None:
@@ -285,6 +290,13 @@ class Placer:
                 return self._await_deciders(decisive, record, record.dying_rv)
             return self._await_deciders(decisive, record, record.born_rv)
         return self._await_deciders(decisive, record, event.resource_version, sure=False)
+
+    def _await_named(self, kind: str, event: Event) -> Need | None:
+        """A repeated Event may name the next object of the same name: its watch has to have come as far as the Event."""
+        rv = event.resource_version
+        if rv is None or self._catalog.watermarks.get(kind, rv) >= rv:
+            return None
+        return ForWatch(kind, rv, self._moment.settings.hold_s)
 
     def _await_deciders(
         self, decisive: list[Record], record: Record, rv: int | None, *, sure: bool = True

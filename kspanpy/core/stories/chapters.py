@@ -81,7 +81,7 @@ def at_moment(decisive: Sequence[Record], event: Event, occ: Occurrence) -> Chap
         by_time = newest(decisive, rv=written, at_ns=occ.at_ns)  # the Event had been written before that change
     chapter = by_time
     held = event.involved.resource_version
-    if held is not None and occ.n == 1:
+    if held is not None:  # that of the first step: the others came later
         by_version = newest(decisive, rv=held, at_ns=0)
         if by_version is not None and (chapter is None or _order(by_version) > _order(chapter)):
             chapter = by_version

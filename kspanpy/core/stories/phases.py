@@ -15,12 +15,17 @@ _SPOKEN_OF_NS = 3 * SECOND
 _ENDED = ("Failed",)
 
 
-def pod_phase(chain: Sequence[Record], occ: Occurrence, rule: CompiledRule, *, settle_ns: int) -> str:
-    """Which phase of a Pod's life an occurrence belongs to: startup, run (of a Job), termination, incident."""
+def pod_phase(
+    chain: Sequence[Record], occ: Occurrence, rule: CompiledRule, *, settle_ns: int, written_rv: int | None = None
+) -> str:
+    """Which phase of a Pod's life an occurrence belongs to: startup, run (of a Job), termination, incident.
+
+    `written_rv`: the resourceVersion of the Event; where its time is too close to tell, store order does.
+    """
     pod = chain[0]
     if rule.rule.phase == "termination" and not (pod.dying_ns is not None and _long_before(occ, pod.dying_ns)):
         return "termination"
-    if pod.dying_ns is not None and occ.at_ns > pod.dying_ns - TOLERANCE_NS and pod.object.phase not in _ENDED:
+    if pod.dying_ns is not None and pod.object.phase not in _ENDED and _after(occ, pod, written_rv):
         return "termination"
     if len(chain) > 1 and chain[1].kind == "Job":
         return "run"
@@ -41,6 +46,14 @@ def befallen(candidates: Sequence[Record], occ: Occurrence, *, fate: str) -> Rec
         doomed = [r for r in doomed if not _long_before(occ, r.dying_ns or 0)]
         return _nearest([(r, r.dying_ns or 0) for r in doomed], occ, alone=len(candidates) == 1)
     return _nearest([(r, r.born_ns) for r in candidates], occ, alone=len(candidates) == 1)
+
+
+def _after(occ: Occurrence, pod: Record, written_rv: int | None) -> bool:
+    """True for what happened when the Pod's deletion had begun."""
+    dying_ns = pod.dying_ns or 0
+    if abs(occ.at_ns - dying_ns) <= TOLERANCE_NS and written_rv is not None and pod.dying_rv is not None:
+        return written_rv > pod.dying_rv
+    return occ.at_ns > dying_ns - TOLERANCE_NS
 
 
 def _long_before(occ: Occurrence, at_ns: int) -> bool:

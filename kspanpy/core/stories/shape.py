@@ -31,6 +31,7 @@ class Chapter:
     __slots__ = (
         "at_ns",
         "change",
+        "consequences",
         "cut_short",
         "ends_ns",
         "failure",
@@ -65,6 +66,7 @@ class Chapter:
         self.until_ns: int | None = None  # when the next change began
         self.cut_short = False  # superseded before it had settled
         self.failure: Failure | None = None
+        self.consequences: list[Chapter] = []  # changes of lower objects that it brought about
         self.inside: Chapter | None = None  # it is a consequence of this change of a higher object
         self.story: Story | None = None
         self.part = 1

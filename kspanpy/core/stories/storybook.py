@@ -23,6 +23,7 @@ from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
 
 _ENDING = ("startup", "run", "termination")  # phases that come once; trouble may come again in the same story
+_MAX_INSIDE = 64  # objects that one change changes in turn
 _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
 
 
@@ -247,6 +248,8 @@ class StoryBook:
         if record.chapters:
             chapter = record.chapters[-1]
             self._note_failure(chapter)
+            if chapter.inside is not None and chapter.inside.story is not None:
+                self.refresh(chapter.inside.story)
             if chapter.story is not None:
                 self.refresh(chapter.story)
             else:
@@ -258,6 +261,9 @@ class StoryBook:
     def consequence(chapter: Chapter, above: Chapter) -> None:
         """A change of a lower object happened because of one of a higher object, and says what kind of change that is."""
         chapter.inside = above
+        above.consequences = [*(c for c in above.consequences if c.origin is not chapter.origin), chapter][
+            -_MAX_INSIDE:
+        ]
         if above.phase == "update" and chapter.phase in ("rollout", "scale"):
             above.phase = chapter.phase
             if above.story is not None:
@@ -307,7 +313,11 @@ class StoryBook:
             return True  # nobody can tell: silence decides
         if chapter.is_deletion:
             return origin.gone_ns is not None
-        return chapter.superseded or origin.gone_ns is not None or health.settled(origin.object)
+        if chapter.superseded or origin.gone_ns is not None:
+            return True
+        return health.settled(origin.object) and all(
+            below.origin.gone_ns is not None or health.settled(below.origin.object) for below in chapter.consequences
+        )
 
     def _note_failure(self, chapter: Chapter) -> None:
         if chapter.failure is None and chapter.covers(self._moment.now_ns):
