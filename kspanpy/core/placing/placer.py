@@ -11,6 +11,7 @@ from collections import OrderedDict
 
 from kspanpy.core import ids
 from kspanpy.core.causes.causes import Causes
+from kspanpy.core.changes.change import deletion
 from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import identity, naming
@@ -352,17 +353,28 @@ class Placer:
         death = phase == "termination"
         begun_ns = record.dying_ns if death and record.dying_ns is not None else record.born_ns
         chapter = _chapter_of(decisive, chain, record, death=death)
+        if death and chapter is None:
+            chapter = self._end_of_lost_owner(chain[-1], begun_ns)
         if death and chapter is not None and self._went_alone(record, chapter, begun_ns):
             chapter = None
-        story = self._story(chapter, chain, decisive, begun_ns, key)
+        story = self._story(chapter, chain, decisive, begun_ns if at_ns is None else at_ns, key)
         lifecycle = self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         record.phases[phase] = lifecycle
         return lifecycle
 
+    def _end_of_lost_owner(self, root: Record, at_ns: int) -> Chapter | None:
+        """An owner that is missing in a complete list has been deleted, and what it owned goes with it."""
+        if root.real or root.kind not in self._catalog.synced or not root.rule.deleted:
+            return None
+        if not root.chapters:
+            self.open(Chapter(root, phase=root.rule.deleted, change=deletion(root.object), rv=None, at_ns=at_ns))
+        return root.chapters[-1] if root.chapters[-1].is_deletion else None
+
     def _story(
         self, chapter: Chapter | None, chain: list[Record], decisive: list[Record], at_ns: int, key: str
     ) -> Story:
-        if chapter is not None:
+        untold = chapter is not None and chapter.story is None
+        if chapter is not None and not (untold and self._moment.now_ns - chapter.at_ns > self._moment.cap_ns):
             story = self._book.of_chapter(chapter, chain)
             if not story.forgotten:
                 return story

@@ -184,6 +184,8 @@ class StoryBook:
         before = record.phases.get(lifecycle.phase)
         if before is not None and before.story.closed:
             pass  # it began in the part before
+        elif lifecycle.phase in ("startup", "run") and self._moment.now_ns - record.born_ns > self._moment.cap_ns:
+            pass  # ... or long before anybody looked
         elif lifecycle.phase in ("startup", "run"):
             lifecycle.nominal_ns, lifecycle.slack_ns = obj.created_ns, SECOND
         elif lifecycle.phase == "termination":
