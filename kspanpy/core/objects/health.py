@@ -11,7 +11,9 @@ import msgspec
 
 from kspanpy.core.model import SECOND, Object
 
-_FIRST_STATUS_NS = 30 * SECOND  # the first status of a Pod or a Node says that it is not ready: so soon after its beginning
+_FIRST_STATUS_NS = (
+    30 * SECOND
+)  # the first status of a Pod or a Node says that it is not ready: so soon after its beginning
 _ENDED = ("Succeeded", "Failed")
 _PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kspanpy.core.changes import change as changes
+from kspanpy.core.changes import what
 from kspanpy.core.changes.change import Change
 from kspanpy.core.changes.revisions import Revisions
 from kspanpy.core.changes.who import is_wish
@@ -174,15 +175,21 @@ def _changed(record: Record, before: Object, after: Object) -> bool:
 
 
 def _phase(record: Record, before: Object, change: Change) -> str:
-    """What a change begins. While a Deployment is paused its pod template may move, but is rolled out when it is resumed."""
+    """What a change begins: a pod template that was held back is rolled out when it is let go, not when it moves."""
     obj = record.object
-    if obj.kind != "Deployment":
-        return change.phase
-    if obj.paused and change.phase == "rollout":
+    if obj.kind == "Deployment" and obj.paused and change.phase == "rollout":
         return "update"
-    if before.paused and not obj.paused and change.phase == "update" and _held_back(record, before):
-        return "rollout"
-    return change.phase
+    if change.phase != "update":
+        return change.phase
+    resumed = before.paused and not obj.paused and obj.kind == "Deployment" and _held_back(record, before)
+    return "rollout" if resumed or _let_go(before, obj) else "update"
+
+
+def _let_go(before: Object, after: Object) -> bool:
+    """True for a new update strategy (OnDelete, a partition) that replaces Pods which the old one had spared."""
+    if not before.on_delete or before.updated >= (before.replicas or 0):
+        return False
+    return not after.on_delete or any(part.startswith("updateStrategy") for part in what.moved(before, after))
 
 
 def _held_back(record: Record, paused: Object) -> bool:

@@ -28,6 +28,7 @@ class Chapter:
     __slots__ = (
         "at_ns",
         "change",
+        "consequences",
         "cut_short",
         "ends_ns",
         "failure",
@@ -63,6 +64,7 @@ class Chapter:
         self.cut_short = False  # superseded before it had settled
         self.failure: Failure | None = None
         self.inside: Chapter | None = None  # it is a consequence of this change of a higher object
+        self.consequences: list[Chapter] = []  # the changes of lower objects that are inside
         self.story: Story | None = None
         self.part = 1
 

@@ -226,9 +226,10 @@ class StoryBook:
         if record.chapters:
             chapter = record.chapters[-1]
             self._note_failure(chapter)
-            if chapter.story is not None:
-                self.refresh(chapter.story)
-            else:
+            story = (chapter.inside or chapter).story
+            if story is not None:
+                self.refresh(story)
+            if chapter.story is None:
                 self._refresh_chapter(chapter, complete=self._origin_settled(chapter))
         if record.episode is not None:
             self.refresh(record.episode)
@@ -237,6 +238,7 @@ class StoryBook:
     def consequence(chapter: Chapter, above: Chapter) -> None:
         """A change of a lower object happened because of one of a higher object, and says what kind of change that is."""
         chapter.inside = above
+        above.consequences = [c for c in above.consequences if not c.superseded] + [chapter]
         if above.phase == "update" and chapter.phase in ("rollout", "scale"):
             above.phase = chapter.phase
             if above.story is not None:
@@ -256,7 +258,7 @@ class StoryBook:
         if story.closed:
             return
         if story.chapter is not None:
-            complete = not story.open_leaves and self._origin_settled(story.chapter)
+            complete = not story.open_leaves and self._all_settled(story.chapter)
             self._refresh_chapter(story.chapter, complete=complete)
         else:
             origin = story.origin
@@ -276,6 +278,10 @@ class StoryBook:
         elif chapter.ends_ns is None and chapter.origin.real:
             chapter.settled_ns = now_ns
             chapter.ends_ns = now_ns + self._moment.settle_ns
+
+    def _all_settled(self, chapter: Chapter) -> bool:
+        """True when nothing more is to come of a change, nor of what followed from it."""
+        return self._origin_settled(chapter) and all(self._origin_settled(c) for c in chapter.consequences)
 
     @staticmethod
     def _origin_settled(chapter: Chapter) -> bool:
