@@ -97,6 +97,7 @@ class Container(msgspec.Struct, frozen=True, gc=False):
     exit_code: int | None = None
     restarts: int = 0
     last_reason: str = ""  # why it ended the time before
+    last_finished_ns: int | None = None
 
 
 class Object(msgspec.Struct, frozen=True):

@@ -21,10 +21,11 @@ class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     settle_s: float = 10.0  # how long a workload must stay settled: a pod that crashes at once belongs to its rollout
     linger_s: float = 5.0  # how long nothing may have arrived for a story before it is closed
     quiet_s: float = 30.0  # how long a healthy object must be quiet before its incident is over
-    crash_s: float = (
-        600.0  # ... and its containers must run before a crash loop is: kubelets forget a crash after so long
+    relapse_s: float = 600.0  # ... and one that comes again: so long it takes a kubelet to forget a crash
+    rest_s: float = 6.0  # how long all must have been well for the next loss to be another one; drains retry every 5 s
+    episode_gap_s: float = (
+        360.0  # two events further apart are not one incident where status does not say so: back-off waits 300 s
     )
-    episode_gap_s: float = 360.0  # two events further apart are not one incident, where status does not say so
     story_cap_s: float = 3300.0  # a longer story continues in a linked trace
     memory_s: float = 3600.0  # how long deleted objects and closed stories are remembered: the life of an Event
     skew_s: float = 2.0  # how far a clock may be off before its time is moved to the parent's edge

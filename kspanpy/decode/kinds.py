@@ -159,6 +159,7 @@ def _container(entry: wire.ContainerStatus) -> model.Container:
         exit_code=None if code is None else min(max(code, -_EXIT_CODE), _EXIT_CODE - 1),
         restarts=count(entry.restart_count),
         last_reason=word(last.terminated.reason, sanitize.REASON) if last.terminated else "",
+        last_finished_ns=nanoseconds(last.terminated.finished_at) if last.terminated else None,
     )
 
 

@@ -33,6 +33,8 @@ _ERROR = "bold red"
 _WARNING = "yellow"
 _DIM = "bright_black"
 _LIFECYCLE = "bold"
+_VERDICT = "bold green"
+_SAME = 60  # characters of an error that a verdict repeats
 _SERVICE = "cyan"
 
 
@@ -87,7 +89,8 @@ def _head(story: Story, width: int) -> list[Text]:
     why = ", by ".join(part for part in (clean(summary, 300), who) if part)
     for text, style in (
         (why, ""),
-        (clean(root.error, 300), _ERROR),
+        (clean(story.text("kspanpy.verdict"), 600), _ERROR if story.failed else _VERDICT),
+        (_error(story), _ERROR),
         (f"{cells.moment(story.start_ns)} · {story.spans} spans · trace {story.trace_id.hex()}", _DIM),
         *(
             (f"↳ {clean(link.relation, 60) or 'caused by'} · trace {link.trace_id.hex()}", _DIM)
@@ -100,6 +103,12 @@ def _head(story: Story, width: int) -> list[Text]:
             line.truncate(width, overflow="ellipsis")
             lines.append(line)
     return lines
+
+
+def _error(story: Story) -> str:
+    """Why it failed in the cluster's words, where the verdict does not say them."""
+    said, verdict = clean(story.root.span.error, 300), clean(story.text("kspanpy.verdict"), 600)
+    return "" if said and said[:_SAME] in verdict else said
 
 
 def _axis(story: Story, layout: _Layout) -> Text:

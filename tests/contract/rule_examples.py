@@ -154,6 +154,8 @@ NODES = (
 MISSING_MAP = 'configmap "settings" not found'
 KUBELET = (
     Example("Pod", "Pulling", 'Pulling image "web:2"'),
+    Example("Pod", "Pulled", 'Successfully pulled image "web:2" in 133ms'),
+    Example("Pod", "Started", "Container started"),
     Example("Pod", "Failed", 'Failed to pull image "web:2": not found', (), "ImagePullBackOff"),
     Example("Pod", "Failed", "Error: ErrImagePull", (), "ImagePullBackOff"),
     Example("Pod", "Failed", "Error: ImagePullBackOff", (), "ImagePullBackOff"),

@@ -44,16 +44,17 @@ class TestCrashLoop:
         cluster.settle(web)
         cluster.wait(600)
         loop(cluster, pod, rs, web, hours=5, runs_s=runs_s)
-        cluster.wait(900)
+        cluster.wait(1300)
         rollout, *incidents = cluster.roots()
         assert {root.name for root in incidents} == {"Deployment incident"}
-        assert 5 <= len(incidents) <= 7
+        assert 5 <= len(incidents) <= 8
         for before, after in zip([rollout, *incidents], incidents, strict=False):
             assert (after.links[0].trace_id, after.links[0].span_id) == (before.trace_id, before.span_id)
         assert links(incidents[0]) == ["follows change"]
         assert all(links(root) == ["continues", "follows change"] for root in incidents[1:])
-        assert [root.attributes["kspanpy.outcome"] for root in incidents[:-1]] == ["capped"] * (len(incidents) - 1)
-        assert incidents[-1].attributes["kspanpy.outcome"] == "healed"
+        outcomes = [root.attributes["kspanpy.outcome"] for root in incidents]
+        assert outcomes[-1] == "healed"
+        assert set(outcomes) <= {"capped", "healed"}  # it may seem to be over; what comes then is a relapse
         assert all(root.end_ns - root.start_ns <= HOUR_NS for root in incidents)
         assert all(a.end_ns <= b.start_ns for a, b in itertools.pairwise(incidents))
 
@@ -97,17 +98,20 @@ class TestCrashLoop:
         assert [links(root) for root in parts] == [[], ["continues"], ["continues"]]
         assert all(root.end_ns - root.start_ns <= HOUR_NS for root in parts)
 
-    def test_it_is_over_when_it_has_run_for_ten_minutes(self):
-        """By then the kubelet has forgotten its crashes; the story ends when it became ready, not then."""
+    def test_a_relapse_is_over_when_it_has_run_for_ten_minutes(self):
+        """By then the kubelet has forgotten its crashes; the story ends when it became ready, not then. The first one is told soon."""
         cluster, web, rs, pod = quiet()
-        crash(cluster, pod, rs, web)
-        cluster.wait(20)
-        recover(cluster, pod, rs, web)
-        cluster.wait(599)
-        assert cluster.roots() == []
+        for _ in range(2):
+            crash(cluster, pod, rs, web)
+            cluster.wait(20)
+            recover(cluster, pod, rs, web)
+            cluster.wait(100)
+        assert len(cluster.roots()) == 1
+        cluster.wait(499)
+        assert len(cluster.roots()) == 1
         cluster.wait(2)
-        root = cluster.root()
-        assert (root.attributes["kspanpy.outcome"], root.end_ns - root.start_ns) == ("healed", 20 * SECOND)
+        for root in cluster.roots():
+            assert (root.attributes["kspanpy.outcome"], root.end_ns - root.start_ns) == ("healed", 20 * SECOND)
 
     def test_a_change_after_it_had_healed_does_not_supersede_it(self):
         """It is told at once, as healed, and ends when it did."""
@@ -115,7 +119,7 @@ class TestCrashLoop:
         crash(cluster, pod, rs, web)
         cluster.wait(20)
         recover(cluster, pod, rs, web)
-        cluster.wait(100)
+        cluster.wait(10)
         cluster.scale(web, 2)
         (root,) = cluster.roots()
         assert (root.attributes["kspanpy.outcome"], root.end_ns - root.start_ns) == ("healed", 20 * SECOND)
@@ -126,7 +130,7 @@ class TestCrashLoop:
         crash(cluster, pod, rs, web)
         cluster.wait(20)
         recover(cluster, pod, rs, web)
-        cluster.wait(100)
+        cluster.wait(20)
         second_ns = cluster.now_ns
         crash(cluster, pod, rs, web, restarts=2)
         cluster.wait(30)
@@ -188,9 +192,9 @@ class TestLate:
         series = cluster.warning(pod, "Odd", "Something is odd")
         at_ns = cluster.now_ns + 10 * SECOND
         self.incident(cluster, web, pod)
-        cluster.wait(600)
+        cluster.wait(1500)
         self.incident(cluster, web, pod)
-        cluster.wait(600)
+        cluster.wait(1500)
         cluster.again(series, series_count=3, series_last_ns=at_ns)
         cluster.change(pod, conditions=(cluster.condition("Ready", good=False),))
         observe(cluster, web, ready=0, available=0)

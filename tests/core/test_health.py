@@ -93,7 +93,7 @@ class TestOtherKinds:
             pytest.param(thing("Job", conditions=(Condition("Failed", "True"),)), True, id="job failed"),
             pytest.param(thing("Job", conditions=(Condition("Complete", "False"),)), False, id="job not complete"),
             pytest.param(thing("Job", conditions=(Condition("FailureTarget", "True"),)), False, id="job about to fail"),
-            pytest.param(thing("Job", paused=True), True, id="job suspended"),
+            pytest.param(thing("Job", paused=True), False, id="job suspended: it still has to run"),
             pytest.param(thing("Pod", phase="Pending"), False, id="pod pending"),
             pytest.param(thing("Pod", phase="Running"), False, id="pod running, not ready"),
             pytest.param(thing("Pod", conditions=(Condition("Ready", "True"),)), True, id="pod ready"),

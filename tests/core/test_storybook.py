@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -291,7 +293,7 @@ class TestFailure:
         cluster = Cluster()
         web = cluster.deployment()
         late = cluster.condition("Progressing", good=False, reason="ProgressDeadlineExceeded", message="timed out")
-        cluster.change(web, conditions=(late,))
+        cluster.change(web, observed_generation=1, conditions=(late,))
         cluster.wait(60)
         cluster.settle(web, conditions=())
         cluster.wait(60)
@@ -406,15 +408,50 @@ class TestEpisodes:
         assert cluster.roots() == []
 
     def test_two_that_heal_in_between_are_two(self):
-        """Each has its trace."""
+        """Each has its trace; the second one is a relapse, linked with the first, and waits longer before it is called over."""
         cluster, web, _, pod = quiet()
         for _ in range(2):
             self.trouble(cluster, web, pod)
             cluster.wait(20)
             self.recovery(cluster, web, pod)
             cluster.wait(120)
-        assert [span.name for span in cluster.roots()] == ["Deployment incident"] * 2
-        assert len({span.trace_id for span in cluster.roots()}) == 2
+        assert [span.name for span in cluster.roots()] == ["Deployment incident"]
+        cluster.wait(600)
+        first, second = cluster.roots()
+        assert first.trace_id != second.trace_id
+        assert (first.trace_id, "continues") in [(link.trace_id, link.relation) for link in second.links]
+
+    def test_a_crash_loop_is_not_one_trace_for_each_restart(self):
+        """Hours of it, well for 45 s between any two crashes: a few bounded traces, each linked with the one before."""
+        cluster, web, _, pod = quiet()
+        for _ in range(100):
+            self.trouble(cluster, web, pod)
+            cluster.wait(60)
+            self.recovery(cluster, web, pod)
+            cluster.wait(45)
+        cluster.finish()
+        roots = cluster.roots()
+        assert 3 <= len(roots) <= 6
+        assert all(root.end_ns - root.start_ns <= 3400 * SECOND for root in roots)
+        for before, after in itertools.pairwise(roots):
+            assert (before.trace_id, "continues") in [(link.trace_id, link.relation) for link in after.links]
+
+    def test_losses_of_pods_with_a_rest_between_them_are_two(self):
+        """Somebody deletes a Pod, and when all has been well for a while another one; at once after the first it is one story."""
+        for rest_s, stories in ((3, 1), (15, 2)):
+            cluster, web, rs, pod = quiet()
+            for _ in range(2):
+                cluster.delete(pod)
+                cluster.event(pod, "Killing", "Stopping container app")
+                cluster.change(web, ready=0, available=0)
+                cluster.gone(pod)
+                pod = cluster.pod(rs)
+                cluster.wait(1)
+                cluster.ready(pod)
+                cluster.settle(web)
+                cluster.wait(rest_s)
+            cluster.wait(120)
+            assert len(cluster.roots()) == stories
 
     def test_one_that_never_heals_is_capped_and_continued(self):
         """ERROR, and a link back from the next part."""
@@ -424,7 +461,7 @@ class TestEpisodes:
             cluster.wait(300)
             cluster.warning(pod, "BackOff", "again")
         self.recovery(cluster, web, pod)
-        cluster.wait(120)
+        cluster.wait(700)
         first, second = cluster.roots()
         assert [span.attributes["kspanpy.outcome"] for span in (first, second)] == ["capped", "healed"]
         assert first.error

@@ -98,7 +98,7 @@ def _replicas(obj: Object) -> bool:
 
 
 def _job(obj: Object) -> bool:
-    return obj.paused or any(c.type in ("Complete", "Failed") and c.status == "True" for c in obj.conditions)
+    return any(c.type in ("Complete", "Failed") and c.status == "True" for c in obj.conditions)
 
 
 def _pod(obj: Object) -> bool:

@@ -31,6 +31,15 @@ def find(catalog: Catalog, reference: ObjectReference, at_ns: int) -> Record | N
     return alive_at(catalog.named(reference.kind, reference.namespace, reference.name, group=group), at_ns)
 
 
+def namesake(catalog: Catalog, reference: ObjectReference, at_ns: int) -> Record | None:
+    """The object of that name that was there at the time, for a uid that is nobody's: some writers make uids up."""
+    for record in reversed(catalog.named(reference.kind, reference.namespace, reference.name)):
+        gone = record.gone_ns is not None and record.gone_ns < at_ns
+        if record.real and not gone and (record.object.created_ns or 0) <= at_ns + SECOND:
+            return record
+    return None
+
+
 def alive_at(records: list[Record], at_ns: int) -> Record | None:
     """Of several objects of one name, oldest first, the newest that had been created by then."""
     for record in reversed(records):

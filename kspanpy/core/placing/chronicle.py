@@ -84,7 +84,7 @@ class Chronicle:
         before, dying = record.object, record.dying_ns is not None
         record.object = obj
         if obj.owners != before.owners:
-            record.owner = causal_owner(obj)  # orphaned, or adopted
+            record.owner = causal_owner(obj)  # orphaned, adopted, released by a label
         record.note_status(obj, self._moment.now_ns)
         if record.dying_ns is not None and not dying:
             self._dies(record)

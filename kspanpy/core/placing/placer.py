@@ -30,11 +30,10 @@ from kspanpy.core.placing.waiting import (
     WaitingRoom,
 )
 from kspanpy.core.rules.kinds import KINDS
-from kspanpy.core.rules.problems import Problem
 from kspanpy.core.rules.table import CompiledRule, RuleTable
 from kspanpy.core.steps import LookupOwner, SpanEnded
 from kspanpy.core.stories import chapters, phases
-from kspanpy.core.stories.shape import Chapter, Lifecycle, OpenStep, Story
+from kspanpy.core.stories.shape import Chapter, Lifecycle, Milestone, OpenStep, Story, Symptom
 from kspanpy.core.stories.storybook import StoryBook
 from kspanpy.core.telling import attributes, judging, spans
 from kspanpy.core.timing import Occurrence
@@ -121,7 +120,9 @@ class Placer:
         if record is None:
             if not item.forced:
                 return self._await_object(event.involved)
-            record = self._stand_in(event.involved, occ)
+            record = identity.namesake(self._catalog, event.involved, occ.at_ns)
+            if record is None:
+                record = self._stand_in(event.involved, occ)
         chain, need = self._chain(record, forced=item.forced)
         if need is not None:
             return need
@@ -329,7 +330,8 @@ class Placer:
             chapter = _chapter_of(chapters.deciders(its_chain), its_chain, named, death=rule.rule.fate == "died")
         else:
             chapter = chapters.at_moment(decisive, event, occ)
-        story = self._story(chapter, chain, decisive, occ.at_ns, key)
+        begins = rule.rule.begins or named is not None
+        story = self._story(chapter, chain, decisive, occ.at_ns, key, begins=begins)
         return self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
 
     def _phase(
@@ -348,7 +350,7 @@ class Placer:
             if at_ns is None or not known.story.outlived_at(at_ns):
                 return known
             chapter = known.story.chapter  # it is still not over: the next part of the same story
-            story = self._story(chapter, chain, decisive, at_ns, key)
+            story = self._story(chapter, chain, decisive, at_ns, key, begins=False)
             return self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         death = phase == "termination"
         begun_ns = record.dying_ns if death and record.dying_ns is not None else record.born_ns
@@ -357,7 +359,7 @@ class Placer:
             chapter = self._end_of_lost_owner(chain[-1], begun_ns)
         if death and chapter is not None and self._went_alone(record, chapter, begun_ns):
             chapter = None
-        story = self._story(chapter, chain, decisive, begun_ns if at_ns is None else at_ns, key)
+        story = self._story(chapter, chain, decisive, begun_ns if at_ns is None else at_ns, key, begins=True)
         lifecycle = self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         record.phases[phase] = lifecycle
         return lifecycle
@@ -371,14 +373,21 @@ class Placer:
         return root.chapters[-1] if root.chapters[-1].is_deletion else None
 
     def _story(
-        self, chapter: Chapter | None, chain: list[Record], decisive: list[Record], at_ns: int, key: str
+        self,
+        chapter: Chapter | None,
+        chain: list[Record],
+        decisive: list[Record],
+        at_ns: int,
+        key: str,
+        *,
+        begins: bool,
     ) -> Story:
         untold = chapter is not None and chapter.story is None
         if chapter is not None and not (untold and self._moment.now_ns - chapter.at_ns > self._moment.cap_ns):
             story = self._book.of_chapter(chapter, chain)
             if not story.forgotten:
                 return story
-        return self._book.episode(chain, decisive, at_ns, key)
+        return self._book.episode(chain, decisive, at_ns, key, begins=begins)
 
     # -- the event span
 
@@ -402,12 +411,12 @@ class Placer:
             attributes=attributes.event_attributes(event, occ, chain, delta=item.delta, problem=rule.rule.problem),
             error=(event.message or event.reason) if warning else "",
         )
+        self._take_note(lifecycle, event, occ, rule)
         if warning and severity not in ("noise", "harmless"):
             judging.first_failure(lifecycle, event.reason, event.message)
         if not story.closed:
             story.last_ns = lifecycle.last_ns = self._moment.now_ns
             story.last_event_ns = max(story.last_event_ns, occ.at_ns)
-            story.crashes = story.crashes or rule.rule.problem is Problem.CRASH_LOOP
             story.serious = story.serious or severity == "serious" or (warning and severity != "noise")
         if not lifecycle.sent:
             lifecycle.cover(start_ns, end_ns)
@@ -421,6 +430,25 @@ class Placer:
             self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
         else:
             lifecycle.steps.append(step)
+
+    @staticmethod
+    def _take_note(lifecycle: Lifecycle, event: Event, occ: Occurrence, rule: CompiledRule) -> None:
+        """Keeps what the verdict on the story will be made of."""
+        known = rule.rule
+        if known.milestone and lifecycle.record.kind == "Pod":
+            lifecycle.passes(Milestone(known.milestone, occ.at_ns))
+        if known.problem:
+            container = event.involved.field_path.partition("{")[2].removesuffix("}")
+            lifecycle.suffers(
+                Symptom(
+                    problem=known.problem,
+                    reason=event.reason,
+                    message=event.message,
+                    at_ns=occ.at_ns,
+                    container=container,
+                    weak=known.severity == "harmless",
+                )
+            )
 
     def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
         """Ends the open steps that this one ends, and keeps it for steps that arrive after their end."""

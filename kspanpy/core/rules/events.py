@@ -23,6 +23,9 @@ Effect: TypeAlias = Literal["", "applied by", "created by", "needed by", "remove
 # Where the other object is found if the message does not name it: the Node that the Pod is on; the scaleTargetRef.
 Via: TypeAlias = Literal["", "node", "target"]
 
+# A step on the way of every Pod that starts; verdicts measure what lies between.
+Milestone: TypeAlias = Literal["", "scheduled", "pulling", "pulled", "created", "started"]
+
 # noise: a Warning that says nothing about failure, and makes no incident either. harmless: a Warning that is no failure by
 # itself, of something that may well be in trouble (a probe). serious: makes a story an incident although its type is Normal.
 Severity: TypeAlias = Literal["", "noise", "harmless", "serious"]
@@ -47,7 +50,9 @@ class EventRule(msgspec.Struct, frozen=True):
     effect: Effect = ""
     via: Via = ""
     related: Cause = ""  # the same as `cause`, of the object in the Event's field `related`
+    begins: bool = False  # it is the first step of something, never one of what was going on
     until: str = ""  # reasons (separated by spaces) that end this step; *: any later step of the same object
     lasting: bool = False  # with no end in sight it lasts as long as its lifecycle span
+    milestone: Milestone = ""
     severity: Severity = ""
     problem: Problem | Literal[""] = ""

@@ -14,6 +14,7 @@ class KindRule(msgspec.Struct, frozen=True):
     troubled: str = "activity"  # the story of a Warning or a kill while no change is open
     follows: bool = False  # changes only because its owner does, if it has one that is known here
     workload: bool = False  # its replicas tell whether it has settled
+    apart: bool = False  # what it owns belongs to its own stories, whatever happens to its owners
 
 
 KINDS: dict[str, KindRule] = {
@@ -24,7 +25,7 @@ KINDS: dict[str, KindRule] = {
         "rollout", changed=True, deleted="deletion", troubled="incident", follows=True, workload=True
     ),
     "ReplicationController": KindRule("rollout", changed=True, deleted="deletion", troubled="incident", workload=True),
-    "Job": KindRule("run", deleted="deletion", troubled="incident"),
+    "Job": KindRule("run", deleted="deletion", troubled="incident", apart=True),
     "CronJob": KindRule(deleted="deletion", troubled="activity"),
     "Pod": KindRule("startup", deleted="termination", troubled="incident", follows=True),
     "Node": KindRule("join", deleted="deletion", troubled="outage"),

@@ -33,6 +33,8 @@ def deciders(chain: Sequence[Record]) -> list[Record]:
         if rule.follows and owner is not None and owner.real and (owner.rule.created or owner.rule.changed):
             continue
         found.append(record)
+        if rule.apart:
+            break
     return found
 
 

@@ -11,13 +11,14 @@ from kspanpy.core.stories.chapters import TOLERANCE_NS, deciders, newest
 from kspanpy.core.timing import Occurrence
 
 AFTER_READY_NS = SECOND  # a step that was under way when the Pod became ready
+_SPOKEN_OF_NS = 3 * SECOND
 _ENDED = ("Failed",)
 
 
 def pod_phase(chain: Sequence[Record], occ: Occurrence, rule: CompiledRule, *, settle_ns: int) -> str:
     """Which phase of a Pod's life an occurrence belongs to: startup, run (of a Job), termination, incident."""
     pod = chain[0]
-    if rule.rule.phase == "termination":
+    if rule.rule.phase == "termination" and not (pod.dying_ns is not None and _long_before(occ, pod.dying_ns)):
         return "termination"
     if pod.dying_ns is not None and occ.at_ns > pod.dying_ns - TOLERANCE_NS and pod.object.phase not in _ENDED:
         return "termination"
@@ -37,8 +38,14 @@ def befallen(candidates: Sequence[Record], occ: Occurrence, *, fate: str) -> Rec
     """Of the objects of one name and owner, oldest first, the one that this Event says was created or deleted."""
     if fate == "died":
         doomed = [r for r in candidates if r.dying_ns is not None]
+        doomed = [r for r in doomed if not _long_before(occ, r.dying_ns or 0)]
         return _nearest([(r, r.dying_ns or 0) for r in doomed], occ, alone=len(candidates) == 1)
     return _nearest([(r, r.born_ns) for r in candidates], occ, alone=len(candidates) == 1)
+
+
+def _long_before(occ: Occurrence, at_ns: int) -> bool:
+    """True if what an Event speaks of came so much later that it spoke of nothing: an eviction called off, a forgery."""
+    return occ.latest_ns + _SPOKEN_OF_NS < at_ns
 
 
 def _nearest(found: list[tuple[Record, int]], occ: Occurrence, *, alone: bool) -> Record | None:

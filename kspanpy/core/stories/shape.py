@@ -21,6 +21,9 @@ from kspanpy.core.rules.table import CompiledRule
 if TYPE_CHECKING:
     from kspanpy.core.objects.catalog import Record
 
+_MAX_SYMPTOMS = 16
+_MAX_MILESTONES = 64
+
 
 class Chapter:
     """One change of one object, from its write until the next one or until the object has long been settled."""
@@ -112,6 +115,17 @@ class Milestone(msgspec.Struct, frozen=True, gc=False):
     at_ns: int
 
 
+class Symptom(msgspec.Struct, frozen=True, gc=False):
+    """Something that went wrong, as an Event or a container's state shows it."""
+
+    problem: str  # its class: `rules.problems.Problem`
+    reason: str
+    message: str
+    at_ns: int
+    container: str = ""
+    weak: bool = False  # it may well mean nothing: a probe that failed once
+
+
 class Lifecycle:
     """One phase of one object in one story: a span under construction, and after that what late events need of it."""
 
@@ -136,6 +150,7 @@ class Lifecycle:
         "start_ns",
         "steps",
         "story",
+        "symptoms",
     )
 
     def __init__(self, story: Story, record: Record, *, phase: str, parent: Lifecycle | None) -> None:
@@ -155,6 +170,7 @@ class Lifecycle:
         self.steps: list[OpenStep] = []
         self.links: list[Link] = []
         self.milestones: list[Milestone] = []
+        self.symptoms: list[Symptom] = []  # the first of each class
         self.failure: Failure | None = None
         self.sent = False
         self.start_ns = 0  # final once sent
@@ -177,6 +193,21 @@ class Lifecycle:
         """When this step was taken, by the Events that told of it."""
         return [milestone.at_ns for milestone in self.milestones if milestone.step == step]
 
+    def suffers(self, symptom: Symptom) -> None:
+        """Takes note of a symptom: of each class the earliest, whatever comes first, and a strong one before a weak one."""
+        for position, known in enumerate(self.symptoms):
+            if known.problem == symptom.problem:
+                if (symptom.weak, symptom.at_ns) < (known.weak, known.at_ns):
+                    self.symptoms[position] = symptom
+                return
+        if len(self.symptoms) < _MAX_SYMPTOMS:
+            self.symptoms.append(symptom)
+
+    def passes(self, milestone: Milestone) -> None:
+        """Takes note of a step on the way."""
+        if len(self.milestones) < _MAX_MILESTONES:
+            self.milestones.append(milestone)
+
     def cover(self, start_ns: int, end_ns: int) -> None:
         """A child lies here."""
         if self.child_start_ns is None or start_ns < self.child_start_ns:
@@ -192,7 +223,6 @@ class Story:
         "chapter",
         "closed",
         "complete_ns",
-        "crashes",
         "first_event_ns",
         "forgotten",
         "key",
@@ -207,11 +237,13 @@ class Story:
         "own_id",
         "parent_id",
         "phase",
+        "relapse",
         "root",
         "root_record",
         "serious",
         "superseded",
         "trace_id",
+        "well_ns",
     )
 
     def __init__(
@@ -239,10 +271,11 @@ class Story:
         self.last_ns = now_ns  # when something last arrived for it
         self.first_event_ns = 0  # when something first happened in it, if it is an episode
         self.last_event_ns = 0  # ... and last happened
+        self.relapse = False  # an episode like the one before it, which had seemed to be over
         self.complete_ns: int | None = None  # since when nothing more is expected
+        self.well_ns = 0, 0  # from when to when it was complete the last time, if something came in between
         self.superseded = False
         self.serious = False
-        self.crashes = False  # a container of it is started again and again
         self.over = False  # a late Event told of it when something newer was going on
         self.closed = False
         self.forgotten = False

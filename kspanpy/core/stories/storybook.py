@@ -17,13 +17,11 @@ from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.rules.kinds import OWNER_PHASES
-from kspanpy.core.rules.problems import Problem
 from kspanpy.core.steps import SpanEnded
 from kspanpy.core.stories import chapters
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
 
-_CRASH_LOOP = Problem.CRASH_LOOP.value  # as a container's status and problems call it alike
 _ENDING = ("startup", "run", "termination")  # phases that come once; trouble may come again in the same story
 _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
 
@@ -79,24 +77,29 @@ class StoryBook:
         self._causes.opened(story.root)
         return story
 
-    def episode(self, chain: list[Record], decisive: list[Record], at_ns: int, key: str) -> Story:
-        """The story of what happens to a root object while no change is open: the current one, or a new one."""
+    def episode(
+        self, chain: list[Record], decisive: list[Record], at_ns: int, key: str, *, begins: bool = False
+    ) -> Story:
+        """The story of what happens to a root object while no change is open: the current one, or a new one.
+
+        `begins`: it is no step of something that is going on (a Pod is lost or made, an autoscaler scales again): where all had
+        been well for a while, it is a new story.
+        """
         root = chain[-1]
         for known in reversed(root.episodes):
-            if self._belongs(known, at_ns):
+            if self._belongs(known, at_ns) and not (begins and self._at_rest(known, at_ns)):
                 return known
         newest = root.episodes[-1] if root.episodes else None
         late = newest is not None and at_ns < newest.first_event_ns
         if newest is not None and not newest.closed and not late:
-            self.close(newest, self._good_end(newest) if newest.complete_ns is not None else "capped")
-        previous = newest if newest is not None and not late and newest.outcome == "capped" else None
+            well = newest.complete_ns is not None or self._at_rest(newest, at_ns)
+            self.close(newest, self._good_end(newest) if well else "capped")
         origin = decisive[0] if decisive else root
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
         story.first_event_ns = story.last_event_ns = at_ns
         story.over = late
-        if previous is not None:
-            story.crashes, story.serious = previous.crashes, previous.serious
-            self._causes.follow(story, previous, relations.CONTINUES)
+        if newest is not None and not late:
+            self._succeed(story, newest, begins=begins)
         change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
             self._causes.follow(story, change.story, relations.FOLLOWS)
@@ -104,6 +107,26 @@ class StoryBook:
         self.refresh(story)
         self._causes.opened(story.root)
         return story
+
+    def _reach(self, story: Story) -> int:
+        """How far apart two steps of an open episode may be: as far as back-off waits, but of what is well only as it is waited for."""
+        if story.relapse:
+            return self._moment.relapse_ns
+        return self._moment.gap_ns if story.complete_ns is None or story.well_ns[1] else self._moment.quiet_ns
+
+    def _at_rest(self, story: Story, at_ns: int) -> bool:
+        """True if all had been well for a while before that time; the first loss may have been noticed by now."""
+        since_ns, until_ns = story.well_ns if story.complete_ns is None else (story.complete_ns, at_ns)
+        rested_ns = min(until_ns, at_ns) - max(since_ns, story.last_event_ns)
+        return rested_ns > self._moment.rest_ns and at_ns <= until_ns + self._moment.skew_ns
+
+    def _succeed(self, story: Story, before: Story, *, begins: bool) -> None:
+        """An episode after another: its next part, or a relapse into what had seemed to be over."""
+        soon = story.first_event_ns - before.root.end_ns <= self._moment.relapse_ns
+        story.relapse = soon and before.serious and not begins and health.known(story.origin.kind)
+        if before.outcome == "capped" or (before.outcome == "healed" and story.relapse):
+            story.serious = before.serious
+            self._causes.follow(story, before, relations.CONTINUES)
 
     def _overtake(self, episode: Story | None) -> None:
         """A change begins: trouble that is over by then had healed, other trouble is superseded."""
@@ -117,13 +140,13 @@ class StoryBook:
 
     def _belongs(self, story: Story, at_ns: int) -> bool:
         """True if something that happened then is part of this episode."""
-        moment = self._moment
         if story.closed:
-            return story.root.start_ns - moment.skew_ns <= at_ns <= story.root.end_ns
-        if at_ns < story.first_event_ns - moment.gap_ns or story.over:
-            return at_ns >= story.first_event_ns and at_ns <= story.last_event_ns + moment.gap_ns
+            return story.root.start_ns - self._moment.skew_ns <= at_ns <= story.root.end_ns
+        reach_ns = self._moment.gap_ns if story.over else self._reach(story)
+        if at_ns < story.first_event_ns - (0 if story.over else reach_ns):
+            return False
         # Status has kept it open since then, or little time lies between.
-        return at_ns >= story.opened_ns or at_ns <= story.last_event_ns + moment.gap_ns
+        return (not story.over and at_ns >= story.opened_ns) or at_ns <= story.last_event_ns + reach_ns
 
     @staticmethod
     def _remember(story: Story, *, late: bool) -> None:
@@ -265,6 +288,8 @@ class StoryBook:
             healthy = story.superseded or origin.gone_ns is not None or health.settled(origin.object)
             complete = story.over or (healthy and not story.open_leaves)
         if not complete:
+            if story.complete_ns is not None:
+                story.well_ns = story.complete_ns, self._moment.now_ns
             story.complete_ns = None
         elif story.complete_ns is None:
             story.complete_ns = self._moment.now_ns
@@ -276,7 +301,7 @@ class StoryBook:
             if chapter.ends_ns is not None and now_ns <= chapter.ends_ns:
                 chapter.ends_ns = chapter.settled_ns = None
         elif chapter.ends_ns is None and chapter.origin.real:
-            chapter.settled_ns = now_ns
+            chapter.settled_ns = None if chapter.superseded else now_ns
             chapter.ends_ns = now_ns + self._moment.settle_ns
 
     def _all_settled(self, chapter: Chapter) -> bool:
@@ -294,13 +319,13 @@ class StoryBook:
 
     def _note_failure(self, chapter: Chapter) -> None:
         if chapter.failure is None and chapter.covers(self._moment.now_ns):
-            chapter.failure = health.failure(chapter.origin.object)
+            obj = chapter.origin.object
+            if obj.observed_generation >= obj.generation or not chapter.origin.rule.workload:
+                chapter.failure = health.failure(obj)  # before, its conditions speak of the change before
 
     def check_leaf(self, leaf: Lifecycle) -> None:
         """Sees whether a phase of a Pod is over by now, or no longer."""
         story = leaf.story
-        if any(container.reason == _CRASH_LOOP for container in leaf.record.object.containers):
-            story.crashes = True
         if story.closed or leaf.sent:
             return
         key = leaf.record.uid, leaf.phase
@@ -310,7 +335,7 @@ class StoryBook:
         elif leaf.finished_ns is None:
             leaf.finished_ns = self._moment.now_ns
             story.open_leaves.pop(key, None)
-            if leaf.phase in _ENDING and leaf.record.real:
+            if leaf.phase in _ENDING and leaf is not story.root and leaf.record.real:
                 self._moment.at(self._moment.now_ns + self._moment.settle_ns, leaf)
         self.refresh(story)
 
@@ -328,7 +353,7 @@ class StoryBook:
         if story.closed:
             return
         if now_ns >= story.opened_ns + self._moment.cap_ns:
-            self.close(story, "capped")
+            self.close(story, "capped" if story.complete_ns is None else self._good_end(story))
         elif story.complete_ns is not None:
             due_ns = self._due(story)
             if due_ns <= now_ns:
@@ -345,7 +370,8 @@ class StoryBook:
         if story.chapter is None:
             if story.superseded or story.over:
                 return story.last_ns + moment.linger_ns
-            return max(since_ns, story.last_ns) + (moment.crash_ns if story.crashes else moment.quiet_ns)
+            # A relapse seemed to be over before, and was not.
+            return max(since_ns, story.last_ns) + (moment.relapse_ns if story.relapse else moment.quiet_ns)
         window_ns = moment.linger_ns if story.chapter.superseded else moment.settle_ns
         return max(since_ns + window_ns, story.last_ns + moment.linger_ns)
 
@@ -368,7 +394,8 @@ class StoryBook:
             return "deleted"
         if chapter.superseded:
             return "superseded" if chapter.cut_short else "settled"
-        return "deleted" if chapter.origin.gone_ns is not None else "settled"
+        went = chapter.origin.gone_ns is not None and not health.settled(chapter.origin.object)
+        return "deleted" if went else "settled"
 
     def close(self, story: Story, outcome: str) -> None:
         """Sends what has not been sent of a story."""

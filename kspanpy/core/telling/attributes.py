@@ -14,12 +14,24 @@ from kspanpy.core.model import AttributeValue, Event, Span
 from kspanpy.core.objects.catalog import Record
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.timing import Occurrence, rfc3339
+from kspanpy.core.verdicts import stages
+from kspanpy.core.verdicts.verdict import Verdict
 
 # Kinds whose uid and name have a key of their own in the semantic conventions; others follow by analogy.
 # https://opentelemetry.io/docs/specs/semconv/resource/k8s/
 _KIND_KEYS = {
     "PersistentVolumeClaim": "persistentvolumeclaim",
     "HorizontalPodAutoscaler": "hpa",
+}
+_MAX_VERDICT = 512
+_SHARES = {
+    stages.SCHEDULING: "kspanpy.critical_path.scheduling",
+    stages.PREPARATION: "kspanpy.critical_path.preparation",
+    stages.IMAGE_PULL: "kspanpy.critical_path.image_pull",
+    stages.CONTAINER_START: "kspanpy.critical_path.container_start",
+    stages.READINESS: "kspanpy.critical_path.readiness",
+    stages.RUNNING: "kspanpy.critical_path.running",
+    stages.CONTROLLERS: "kspanpy.critical_path.controllers",
 }
 _UNKNOWN_SERVICE = "kubernetes-events"  # an Event that does not say who wrote it
 
@@ -70,8 +82,10 @@ def event_attributes(
     return attributes
 
 
-def lifecycle_attributes(lifecycle: Lifecycle, chain: Sequence[Record]) -> dict[str, AttributeValue]:
-    """What a lifecycle span says."""
+def lifecycle_attributes(
+    lifecycle: Lifecycle, chain: Sequence[Record], conclusion: Verdict | None = None
+) -> dict[str, AttributeValue]:
+    """What a lifecycle span says; a root also gives the verdict on its story."""
     obj = lifecycle.record.object
     attributes = _object_attributes(chain)
     attributes["kspanpy.phase"] = lifecycle.shown_phase
@@ -83,7 +97,27 @@ def lifecycle_attributes(lifecycle: Lifecycle, chain: Sequence[Record]) -> dict[
         attributes["error.type"] = sanitize.identifier(lifecycle.failure.reason, "Failed")
     if lifecycle is lifecycle.story.root:
         _add_story(attributes, lifecycle.story)
+        if conclusion is not None:
+            _add_verdict(attributes, conclusion)
     return attributes
+
+
+def _add_verdict(attributes: dict[str, AttributeValue], conclusion: Verdict) -> None:
+    if conclusion.sentence:
+        attributes["kspanpy.verdict"] = sanitize.text(conclusion.sentence, _MAX_VERDICT)
+    if conclusion.problem:
+        attributes["kspanpy.problem"] = conclusion.problem
+    route = conclusion.path
+    if route is None:
+        return
+    slowest = route.slowest.record.object
+    attributes["kspanpy.critical_path.pod"] = slowest.name
+    if slowest.node_name:
+        attributes["kspanpy.critical_path.node"] = slowest.node_name
+    if conclusion.image:
+        attributes["kspanpy.critical_path.image"] = conclusion.image
+    for stage in route.spent_ns:
+        attributes[_SHARES[stage]] = round(route.share(stage), 4)
 
 
 def is_root(span: Span) -> bool:

@@ -14,6 +14,8 @@ from kspanpy.core.model import MILLISECOND, Span
 from kspanpy.core.objects.catalog import Catalog
 from kspanpy.core.stories.shape import Lifecycle, OpenStep, Story
 from kspanpy.core.telling.attributes import lifecycle_attributes, lifecycle_name
+from kspanpy.core.verdicts import verdict
+from kspanpy.core.verdicts.verdict import Verdict
 
 SHORTEST_NS = MILLISECOND
 
@@ -50,11 +52,12 @@ class Teller:
         """Everything of a story that has not been sent, the root first."""
         root = story.root
         self._measure(root)
+        conclusion = verdict.of(story)
         pending = [root]
         while pending:
             lifecycle = pending.pop()
             if not lifecycle.sent:
-                yield from self._send(lifecycle)
+                yield from self._send(lifecycle, conclusion if lifecycle is root else None)
             pending.extend(reversed(lifecycle.children))
 
     def late(self, lifecycle: Lifecycle) -> Span:
@@ -67,7 +70,7 @@ class Teller:
         lifecycle.sent = True
         return self._span(lifecycle)
 
-    def _send(self, lifecycle: Lifecycle) -> Iterator[Span]:
+    def _send(self, lifecycle: Lifecycle, conclusion: Verdict | None = None) -> Iterator[Span]:
         lifecycle.sent = True
         for step in lifecycle.steps:
             lasting = step.rule.rule.lasting
@@ -75,7 +78,7 @@ class Teller:
                 step, lifecycle.end_ns if lasting else min(step.span.start_ns + SHORTEST_NS, lifecycle.end_ns)
             )
         lifecycle.steps = []
-        yield self._span(lifecycle)
+        yield self._span(lifecycle, conclusion)
 
     def _measure(self, top: Lifecycle) -> None:
         """Sets start and end of a lifecycle and of all below it that have not been sent, the lowest first."""
@@ -110,7 +113,7 @@ class Teller:
             above = above.parent
         return lifecycle.story.opened_ns
 
-    def _span(self, lifecycle: Lifecycle) -> Span:
+    def _span(self, lifecycle: Lifecycle, conclusion: Verdict | None = None) -> Span:
         story = lifecycle.story
         chain, _ = self._catalog.chain(lifecycle.record)
         name = lifecycle_name(lifecycle.record.kind, lifecycle.shown_phase)
@@ -123,7 +126,7 @@ class Teller:
             service=self._service,
             start_ns=lifecycle.start_ns,
             end_ns=lifecycle.end_ns,
-            attributes=lifecycle_attributes(lifecycle, chain),
+            attributes=lifecycle_attributes(lifecycle, chain, conclusion),
             error="" if failed is None else (failed.message or failed.reason),
             links=tuple(lifecycle.links),
         )

@@ -10,7 +10,7 @@ _CLUSTER_AUTOSCALER = "cluster-autoscaler"
 
 RULES = (
     # pkg/controller/podautoscaler/horizontal.go; whom it scales is in its spec alone
-    EventRule("HorizontalPodAutoscaler", "SuccessfulRescale", effect="rescaled by", via="target"),
+    EventRule("HorizontalPodAutoscaler", "SuccessfulRescale", effect="rescaled by", via="target", begins=True),
     EventRule(
         "HorizontalPodAutoscaler",
         "FailedRescale FailedGetScale FailedComputeMetricsReplicas FailedGetResourceMetric"

@@ -32,6 +32,7 @@ RULES = (
         message=_APPLIED,
         name=_APPLIED,
         effect="applied by",
+        begins=True,
     ),
     EventRule("Kustomization", "HealthCheckFailed", problem=Problem.HEALTH_CHECK_FAILED),
     EventRule(
@@ -46,7 +47,7 @@ RULES = (
         problem=Problem.SYNC_FAILED,
     ),
     # argoproj/argo-cd util/argo/audit_logger.go, controller/appcontroller.go
-    EventRule("Application", "OperationStarted", until="OperationCompleted", lasting=True),
+    EventRule("Application", "OperationStarted", begins=True, until="OperationCompleted", lasting=True),
     EventRule(
         "Application",
         "OperationCompleted",

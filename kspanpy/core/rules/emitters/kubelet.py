@@ -13,7 +13,8 @@ _MISSING = r'\b(?P<kind>configmap|secret) "(?P<name>[^"\s]+)" not found'
 
 RULES = (
     # pkg/kubelet/images/image_manager.go
-    EventRule("Pod", "Pulling", until=_PULLED, lasting=True),
+    EventRule("Pod", "Pulling", until=_PULLED, lasting=True, milestone="pulling"),
+    EventRule("Pod", "Pulled", milestone="pulled"),
     EventRule("Pod", "Failed", message=r"^Failed to pull image ", problem=Problem.IMAGE_PULL),
     EventRule(
         "Pod",
@@ -25,7 +26,8 @@ RULES = (
     EventRule("Pod", "BackOff", message=r"^Back-off pulling image ", problem=Problem.IMAGE_PULL),
     EventRule("Pod", "InspectFailed ErrImageNeverPull", problem=Problem.IMAGE_PULL),
     # pkg/kubelet/kuberuntime/kuberuntime_container.go
-    EventRule("Pod", "Created", until="Started Failed"),
+    EventRule("Pod", "Created", until="Started Failed", milestone="created"),
+    EventRule("Pod", "Started", milestone="started"),
     EventRule(
         "Pod",
         "Failed",

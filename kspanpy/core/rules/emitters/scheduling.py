@@ -11,7 +11,7 @@ _NEXT_TRY = "Scheduled FailedScheduling"
 
 RULES = (
     # pkg/scheduler/schedule_one.go
-    EventRule("Pod", "Scheduled", until="*"),
+    EventRule("Pod", "Scheduled", until="*", milestone="scheduled"),
     EventRule("Pod", "FailedScheduling", until=_NEXT_TRY, lasting=True, problem=Problem.FAILED_SCHEDULING),
     EventRule(
         "Pod",

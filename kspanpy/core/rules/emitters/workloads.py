@@ -91,8 +91,9 @@ RULES = (
     EventRule("CronJob", "SuccessfulCreate", names="Job", name=r"Created job (?P<name>\S+)", fate="born"),
     EventRule("CronJob", "SuccessfulDelete", names="Job", name=r"Deleted job:? (?P<name>\S+)", fate="died"),
     EventRule("CronJob", "SawCompletedJob", names="Job", name=r"Saw completed job: (?P<name>[^,\s]+)", fate="born"),
-    EventRule(
-        "CronJob", "MissingJob UnexpectedJob", names="Job", name=r"(?:missing|forgot): (?P<name>\S+)", fate="born"
+    EventRule("CronJob", "MissingJob", names="Job", name=r"missing: (?P<name>\S+)", fate="born"),
+    EventRule(  # of every `kubectl create job --from`
+        "CronJob", "UnexpectedJob", names="Job", name=r"forgot: (?P<name>\S+)", fate="born", severity="noise"
     ),
     EventRule("CronJob", "MissSchedule TooManyMissedTimes", problem=Problem.MISSED_SCHEDULE),
     *_refused("CronJob", "FailedCreate"),
