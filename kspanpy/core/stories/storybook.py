@@ -18,7 +18,7 @@ from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.rules.kinds import OWNER_PHASES
 from kspanpy.core.steps import SpanEnded
-from kspanpy.core.stories import chapters
+from kspanpy.core.stories import chapters, episodes
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
 
@@ -87,12 +87,14 @@ class StoryBook:
         """
         root = chain[-1]
         for known in reversed(root.episodes):
-            if self._belongs(known, at_ns) and not (begins and self._at_rest(known, at_ns)):
+            if episodes.has(known, at_ns, self._moment) and not (
+                begins and episodes.rested(known, at_ns, self._moment)
+            ):
                 return known
         newest = root.episodes[-1] if root.episodes else None
         late = newest is not None and at_ns < newest.first_event_ns
         if newest is not None and not newest.closed and not late:
-            well = newest.complete_ns is not None or self._at_rest(newest, at_ns)
+            well = newest.complete_ns is not None or episodes.rested(newest, at_ns, self._moment)
             self.close(newest, self._good_end(newest) if well else "capped")
         origin = decisive[0] if decisive else root
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
@@ -103,27 +105,14 @@ class StoryBook:
         change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
             self._causes.follow(story, change.story, relations.FOLLOWS)
-        self._remember(story, late=late)
+        episodes.remember(story, late=late)
         self.refresh(story)
         self._causes.opened(story.root)
         return story
 
-    def _reach(self, story: Story) -> int:
-        """How far apart two steps of an open episode may be: as far as back-off waits, but of what is well only as it is waited for."""
-        if story.relapse:
-            return self._moment.relapse_ns
-        return self._moment.gap_ns if story.complete_ns is None or story.well_ns[1] else self._moment.quiet_ns
-
-    def _at_rest(self, story: Story, at_ns: int) -> bool:
-        """True if all had been well for a while before that time; the first loss may have been noticed by now."""
-        since_ns, until_ns = story.well_ns if story.complete_ns is None else (story.complete_ns, at_ns)
-        rested_ns = min(until_ns, at_ns) - max(since_ns, story.last_event_ns)
-        return rested_ns > self._moment.rest_ns and at_ns <= until_ns + self._moment.skew_ns
-
     def _succeed(self, story: Story, before: Story, *, begins: bool) -> None:
         """An episode after another: its next part, or a relapse into what had seemed to be over."""
-        soon = story.first_event_ns - before.root.end_ns <= self._moment.relapse_ns
-        story.relapse = soon and before.serious and not begins and health.known(story.origin.kind)
+        story.relapse = not begins and episodes.is_relapse(story, before, self._moment)
         if before.outcome == "capped" or (before.outcome == "healed" and story.relapse):
             story.serious = before.serious
             self._causes.follow(story, before, relations.CONTINUES)
@@ -137,21 +126,6 @@ class StoryBook:
         else:
             episode.superseded = True
             self.refresh(episode)
-
-    def _belongs(self, story: Story, at_ns: int) -> bool:
-        """True if something that happened then is part of this episode."""
-        if story.closed:
-            return story.root.start_ns - self._moment.skew_ns <= at_ns <= story.root.end_ns
-        reach_ns = self._moment.gap_ns if story.over else self._reach(story)
-        if at_ns < story.first_event_ns - (0 if story.over else reach_ns):
-            return False
-        # Status has kept it open since then, or little time lies between.
-        return (not story.over and at_ns >= story.opened_ns) or at_ns <= story.last_event_ns + reach_ns
-
-    @staticmethod
-    def _remember(story: Story, *, late: bool) -> None:
-        for record in {story.root_record, story.origin}:
-            record.episodes.insert(-1 if late else len(record.episodes), story)
 
     def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
         """The lifecycle span of `chain[0]` in this story, with all that has to be above it."""
