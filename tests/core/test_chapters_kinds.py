@@ -242,3 +242,15 @@ class TestCustomResource:
             cluster.edit(shop, by=by)
             cluster.wait(15)
         assert cluster.roots() == []
+
+
+def test_a_node_joins_until_it_is_ready():
+    """By its condition: no Event has to say so."""
+    cluster = Cluster()
+    node = cluster.node("node-2", ready=False)
+    cluster.event(node, "RegisteredNode", "Node node-2 event: Registered Node node-2 in Controller")
+    cluster.wait(40)
+    cluster.change(node, conditions=(cluster.condition("Ready"),))
+    cluster.wait(60)
+    root = cluster.root()
+    assert (root.name, root.end_ns - root.start_ns) == ("Node join", 40 * SECOND)
