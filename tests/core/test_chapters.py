@@ -188,7 +188,9 @@ class TestMoment:
             pytest.param(event(held=15), at(60), 1, id="a version before it proves nothing"),
             pytest.param(event(rv=15), at(49.9), 0, id="it had been written before the second change"),
             pytest.param(event(rv=25), at(49.9), 1, id="it was written after it"),
-            pytest.param(event(held=25), at(30, n=2), 1, id="a repetition came after the version that the first step held"),
+            pytest.param(
+                event(held=25), at(30, n=2), 1, id="a repetition came after the version that the first step held"
+            ),
         ],
     )
     def test_version_order_and_time(self, written, occ, expected):

@@ -74,6 +74,8 @@ class Record:
         self.phases: dict[str, Lifecycle] = {}  # where the phases of a Pod have been placed, once and for all
         self.steps: list[tuple[int, str, str]] = []
         self.note_status(obj, received_ns)
+        if obj.kind == "Pod" and self.ready_ns is None and not self.fresh:
+            self.ready_ns = health.was_ready_until(obj)  # at some time before
 
     def note_status(self, obj: Object, received_ns: int) -> None:
         """Takes the moments that this version shows first."""

@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from kspanpy.core.model import Object
+from kspanpy.core.model import SECOND, Object
 
+_FIRST_STATUS_NS = (
+    30 * SECOND
+)  # the first status of a Pod or a Node says that it is not ready: so soon after its beginning
 _ENDED = ("Succeeded", "Failed")
 _PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
@@ -68,6 +71,16 @@ def settled_since(obj: Object) -> int | None:
         if condition.type in ("Ready", "Progressing", "Available", "Complete", "Failed")
     ]
     return max((time for time in times if time is not None), default=None)
+
+
+def was_ready_until(obj: Object) -> int | None:
+    """When a Pod or a Node that is not ready ceased to be; None: nothing says that it has ever been."""
+    condition = obj.condition("Ready")
+    if condition is None or condition.status == "True" or condition.changed_ns is None:
+        return None
+    scheduled = obj.condition("PodScheduled")
+    begun = [t for t in (obj.created_ns, scheduled.changed_ns if scheduled is not None else None) if t is not None]
+    return condition.changed_ns if begun and condition.changed_ns > max(begun) + _FIRST_STATUS_NS else None
 
 
 def _replicas(obj: Object) -> bool:

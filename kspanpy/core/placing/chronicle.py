@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kspanpy.core.changes import change as changes
+from kspanpy.core.changes import what
 from kspanpy.core.changes.change import Change
 from kspanpy.core.changes.revisions import Revisions
 from kspanpy.core.changes.who import is_wish
@@ -71,11 +72,15 @@ class Chronicle:
             record.rule = OTHER_KIND  # its changes will not be seen, so none of them can be the cause of others
         if record.rule.created and not self._follows(record):
             self._created(record)
-        elif record.kind == "Pod" and (record.fresh or not health.settled(obj)):
+        elif record.kind == "Pod" and (record.fresh or not (health.settled(obj) or self._is_old(record))):
             self._placer.place(PhaseItem(record, death=False, received_ns=self._moment.now_ns))
         if record.dying_ns is not None:
             self._dies(record)
         return record
+
+    def _is_old(self, record: Record) -> bool:
+        """True for what began so long ago that it is told from its Events only."""
+        return record.ready_ns is not None or self._moment.now_ns - record.born_ns > self._moment.cap_ns
 
     def _update(self, record: Record, obj: Object) -> None:
         before, dying = record.object, record.dying_ns is not None
@@ -121,15 +126,31 @@ class Chronicle:
         change = tell(obj, traceparents=self._moment.settings.traceparent_keys)
         rv = obj.resource_version if fresh else None
         at_ns = instant(change.at_ns, self._moment.now_ns)
+        if not fresh and change.at_ns is not None:
+            at_ns = change.at_ns  # what it brought about came after the beginning of that second
         chapter = Chapter(record, phase=record.rule.created, change=change, rv=rv, at_ns=at_ns)
-        if not fresh and health.settled(obj):
+        if not fresh:
+            self._find_end(chapter)
+        self._placer.open(chapter)
+
+    def _find_end(self, chapter: Chapter) -> None:
+        """A change that was made before anybody looked: is it over, and since when?"""
+        record, obj = chapter.origin, chapter.origin.object
+        if health.settled(obj):
             since_ns = health.settled_since(obj)
             ended_ns = chapter.at_ns if since_ns is None else since_ns + SECOND
-            if not record.rule.workload:  # such conditions tell the newest change, not the first
-                ended_ns = min(ended_ns, chapter.at_ns + _FIRST_READY_NS)
-            chapter.settled_ns = ended_ns
-            chapter.ends_ns = ended_ns + self._moment.settle_ns
-        self._placer.open(chapter)
+        elif (well_ns := health.was_ready_until(obj)) is not None:
+            ended_ns = well_ns
+        elif record.dying_ns is not None:
+            ended_ns = record.dying_ns
+        elif self._moment.now_ns - chapter.at_ns > self._moment.cap_ns:
+            ended_ns = chapter.at_ns + _FIRST_READY_NS  # no story lasts so long
+        else:
+            return
+        if not record.rule.workload:  # such conditions tell the newest change, not the first
+            ended_ns = min(ended_ns, chapter.at_ns + _FIRST_READY_NS)
+        chapter.settled_ns = ended_ns
+        chapter.ends_ns = ended_ns + self._moment.settle_ns
 
     def _dies(self, record: Record) -> None:
         now_ns = self._moment.now_ns
@@ -156,15 +177,21 @@ def _changed(record: Record, before: Object, after: Object) -> bool:
 
 
 def _phase(record: Record, before: Object, change: Change) -> str:
-    """What a change begins. While a Deployment is paused its pod template may move, but is rolled out when it is resumed."""
+    """What a change begins: a pod template that was held back is rolled out when it is let go, not when it moves."""
     obj = record.object
-    if obj.kind != "Deployment":
-        return change.phase
-    if obj.paused and change.phase == "rollout":
+    if obj.kind == "Deployment" and obj.paused and change.phase == "rollout":
         return "update"
-    if before.paused and not obj.paused and change.phase == "update" and _held_back(record, before):
-        return "rollout"
-    return change.phase
+    if change.phase != "update":
+        return change.phase
+    resumed = before.paused and not obj.paused and obj.kind == "Deployment" and _held_back(record, before)
+    return "rollout" if resumed or _let_go(before, obj) else "update"
+
+
+def _let_go(before: Object, after: Object) -> bool:
+    """True for a new update strategy (OnDelete, a partition) that replaces Pods which the old one had spared."""
+    if not before.on_delete or before.updated >= (before.replicas or 0):
+        return False
+    return not after.on_delete or any(part.startswith("updateStrategy") for part in what.moved(before, after))
 
 
 def _held_back(record: Record, paused: Object) -> bool:

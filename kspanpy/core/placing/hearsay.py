@@ -92,9 +92,11 @@ class Hearsay:
                 return "rollout"
             if scaled["way"] == "down" and scaled["rs"] == heard.current and before:
                 heard.current = max(before, key=lambda rs: before[rs])  # never in a rollout: it is rolled back
+                heard.acted_ns = occ.latest_ns
                 return "rollout"
             if scaled["rs"] == heard.current and not before:
-                return "scale"
+                goes_on = heard.acted_ns is not None and occ.at_ns - heard.acted_ns <= QUIET_NS  # with what began so
+                return "" if goes_on else "scale"
             if not heard.current:  # the first thing that is heard: a rollout that was under way
                 heard.current = scaled["rs"] if scaled["way"] == "up" else ""
                 return "rollout"

@@ -2,22 +2,23 @@
 
 An occurrence waits, within bounds, for its object, for the owners of that, for the version of the object that its emitter had
 seen, for the object that its message names, and for the watch that could still show a newer change. `core.stories.chapters` says
-where it belongs; here is only what it waits for, and the making of its span.
+where it belongs; here is only what it waits for. `joining` makes its span.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from kspanpy.core import ids
 from kspanpy.core.causes.causes import Causes
-from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference, Span
+from kspanpy.core.changes.change import deletion
+from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import identity, naming
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.objects.kinship import Kinship
 from kspanpy.core.placing import hearsay
 from kspanpy.core.placing.hearsay import Hearsay
+from kspanpy.core.placing.joining import Joiner
 from kspanpy.core.placing.waiting import (
     ChapterItem,
     EventItem,
@@ -30,14 +31,11 @@ from kspanpy.core.placing.waiting import (
 )
 from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.rules.table import CompiledRule, RuleTable
-from kspanpy.core.steps import LookupOwner, SpanEnded
+from kspanpy.core.steps import LookupOwner
 from kspanpy.core.stories import chapters, phases
-from kspanpy.core.stories.shape import Chapter, Lifecycle, Milestone, OpenStep, Story, Symptom
+from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.stories.storybook import StoryBook
-from kspanpy.core.telling import attributes, judging, spans
 from kspanpy.core.timing import Occurrence
-
-_MAX_STEPS = 32
 
 
 class Placer:
@@ -48,6 +46,7 @@ class Placer:
         self._catalog = catalog
         self._causes = causes
         self._book = book
+        self._joiner = Joiner(moment, causes)
         self._rules = rules
         self._kinship = Kinship(catalog, capacity=moment.settings.max_tombstones)
         self._hearsay = Hearsay(capacity=moment.settings.max_tombstones)
@@ -145,7 +144,7 @@ class Placer:
                 need = self._await_chapter(chain, event, phase, named)
             if need is not None:
                 return need
-        self._join(self._lifecycle_of(item, chain, phase, rule, named), item, chain, rule)
+        self._joiner.join(self._lifecycle_of(item, chain, phase, rule, named), item, chain, rule)
         return None
 
     def _place_phase(self, item: PhaseItem) -> Need | None:
@@ -366,12 +365,22 @@ class Placer:
         death = phase == "termination"
         begun_ns = record.dying_ns if death and record.dying_ns is not None else record.born_ns
         chapter = _chapter_of(decisive, chain, record, death=death)
+        if death and chapter is None:
+            chapter = self._end_of_lost_owner(chain[-1], begun_ns)
         if death and chapter is not None and self._went_alone(record, chapter, begun_ns):
             chapter = None
-        story = self._story(chapter, chain, decisive, begun_ns, key, begins=True)
+        story = self._story(chapter, chain, decisive, begun_ns if at_ns is None else at_ns, key, begins=True)
         lifecycle = self._book.lifecycle(story, chain, self._book.phase_in(story, record, phase))
         record.phases[phase] = lifecycle
         return lifecycle
+
+    def _end_of_lost_owner(self, root: Record, at_ns: int) -> Chapter | None:
+        """An owner that is missing in a complete list has been deleted, and what it owned goes with it."""
+        if root.real or root.kind not in self._catalog.synced or not root.rule.deleted:
+            return None
+        if not root.chapters:
+            self.open(Chapter(root, phase=root.rule.deleted, change=deletion(root.object), rv=None, at_ns=at_ns))
+        return root.chapters[-1] if root.chapters[-1].is_deletion else None
 
     def _story(
         self,
@@ -383,99 +392,16 @@ class Placer:
         *,
         begins: bool,
     ) -> Story:
-        if chapter is not None:
+        untold = chapter is not None and chapter.story is None
+        if chapter is not None and not (untold and self._moment.now_ns - chapter.at_ns > self._moment.cap_ns):
             story = self._book.of_chapter(chapter, chain)
             if not story.forgotten:
                 return story
         return self._book.episode(chain, decisive, at_ns, key, begins=begins)
 
-    # -- the event span
-
-    def _join(self, lifecycle: Lifecycle, item: EventItem, chain: list[Record], rule: CompiledRule) -> None:
-        """Makes the event span under its lifecycle span; sends it if its end is known."""
-        event, occ = item.event, item.occ
-        story = lifecycle.story
-        end_ns = occ.at_ns + spans.SHORTEST_NS
-        start_ns, end_ns = spans.fit(
-            lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=self._moment.skew_ns
-        )
-        warning, severity = event.type == "Warning", rule.rule.severity
-        span = Span(
-            trace_id=story.trace_id,
-            span_id=ids.event_span_id(event.uid, occ.n),
-            parent_id=lifecycle.span_id,
-            name=attributes.event_name(chain[0].kind, event.reason),
-            service=attributes.event_service(event),
-            start_ns=start_ns,
-            end_ns=end_ns,
-            attributes=attributes.event_attributes(event, occ, chain, delta=item.delta, problem=rule.rule.problem),
-            error=(event.message or event.reason) if warning else "",
-        )
-        self._take_note(lifecycle, event, occ, rule)
-        if warning and severity not in ("noise", "harmless"):
-            judging.first_failure(lifecycle, event.reason, event.message)
-        if not story.closed:
-            story.last_ns = lifecycle.last_ns = self._moment.now_ns
-            story.last_event_ns = max(story.last_event_ns, occ.at_ns)
-            story.serious = story.serious or severity == "serious" or (warning and severity != "noise")
-        if not lifecycle.sent:
-            lifecycle.cover(start_ns, end_ns)
-        self._causes.said(lifecycle, chain[0], event, occ, rule)
-        step = OpenStep(span, rule=rule, at_ns=occ.at_ns, field_path=event.involved.field_path)
-        known_end = _known_end(chain[0], step)
-        self._remember_step(chain[0], lifecycle, event, occ.at_ns)
-        if not rule.ends and not rule.any_step:
-            self._moment.say(SpanEnded(span))
-        elif known_end is not None or lifecycle.sent:
-            self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
-        else:
-            lifecycle.steps.append(step)
-
-    @staticmethod
-    def _take_note(lifecycle: Lifecycle, event: Event, occ: Occurrence, rule: CompiledRule) -> None:
-        """Keeps what the verdict on the story will be made of."""
-        known = rule.rule
-        if known.milestone and lifecycle.record.kind == "Pod":
-            lifecycle.passes(Milestone(known.milestone, occ.at_ns))
-        if known.problem:
-            container = event.involved.field_path.partition("{")[2].removesuffix("}")
-            lifecycle.suffers(
-                Symptom(
-                    problem=known.problem,
-                    reason=event.reason,
-                    message=event.message,
-                    at_ns=occ.at_ns,
-                    container=container,
-                    weak=known.severity == "harmless",
-                )
-            )
-
-    def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
-        """Ends the open steps that this one ends, and keeps it for steps that arrive after their end."""
-        field_path = event.involved.field_path
-        for step in [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]:
-            lifecycle.steps.remove(step)
-            self._end_step(lifecycle, step, at_ns)
-        record.steps.append((at_ns, event.reason, field_path))
-        if len(record.steps) > _MAX_STEPS:
-            del record.steps[0]
-
-    def _end_step(self, lifecycle: Lifecycle, step: OpenStep, end_ns: int) -> None:
-        if lifecycle.sent:
-            end_ns = min(end_ns, lifecycle.end_ns)
-        span = spans.finish_step(step, end_ns)
-        if not lifecycle.sent:
-            lifecycle.cover(span.start_ns, span.end_ns)
-        self._moment.say(SpanEnded(span))
-
 
 def _chapter_of(decisive: list[Record], chain: list[Record], record: Record, *, death: bool) -> Chapter | None:
     return chapters.of_death(decisive, chain, record) if death else chapters.of_birth(decisive, record)
-
-
-def _known_end(record: Record, step: OpenStep) -> int | None:
-    ends = [at_ns for at_ns, reason, field_path in record.steps if step.ended_by(reason, field_path, at_ns)]
-    return min(ends, default=None)
 
 
 def _reference(owner: OwnerReference, namespace: str) -> ObjectReference:

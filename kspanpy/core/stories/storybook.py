@@ -18,12 +18,11 @@ from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.rules.kinds import OWNER_PHASES
 from kspanpy.core.steps import SpanEnded
-from kspanpy.core.stories import chapters
+from kspanpy.core.stories import chapters, episodes
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
 
 _ENDING = ("startup", "run", "termination")  # phases that come once; trouble may come again in the same story
-_MAX_INSIDE = 64  # objects that one change changes in turn
 _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
 
 
@@ -88,12 +87,14 @@ class StoryBook:
         """
         root = chain[-1]
         for known in reversed(root.episodes):
-            if self._belongs(known, at_ns) and not (begins and self._at_rest(known, at_ns)):
+            if episodes.has(known, at_ns, self._moment) and not (
+                begins and episodes.rested(known, at_ns, self._moment)
+            ):
                 return known
         newest = root.episodes[-1] if root.episodes else None
         late = newest is not None and at_ns < newest.first_event_ns
         if newest is not None and not newest.closed and not late:
-            well = newest.complete_ns is not None or self._at_rest(newest, at_ns)
+            well = newest.complete_ns is not None or episodes.rested(newest, at_ns, self._moment)
             self.close(newest, self._good_end(newest) if well else "capped")
         origin = decisive[0] if decisive else root
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
@@ -104,27 +105,14 @@ class StoryBook:
         change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
             self._causes.follow(story, change.story, relations.FOLLOWS)
-        self._remember(story, late=late)
+        episodes.remember(story, late=late)
         self.refresh(story)
         self._causes.opened(story.root)
         return story
 
-    def _reach(self, story: Story) -> int:
-        """How far apart two steps of an open episode may be: as far as back-off waits, but of what is well only as it is waited for."""
-        if story.relapse:
-            return self._moment.relapse_ns
-        return self._moment.gap_ns if story.complete_ns is None or story.well_ns[1] else self._moment.quiet_ns
-
-    def _at_rest(self, story: Story, at_ns: int) -> bool:
-        """True if all had been well for a while before that time; the first loss may have been noticed by now."""
-        since_ns, until_ns = story.well_ns if story.complete_ns is None else (story.complete_ns, at_ns)
-        rested_ns = min(until_ns, at_ns) - max(since_ns, story.last_event_ns)
-        return rested_ns > self._moment.rest_ns and at_ns <= until_ns + self._moment.skew_ns
-
     def _succeed(self, story: Story, before: Story, *, begins: bool) -> None:
         """An episode after another: its next part, or a relapse into what had seemed to be over."""
-        soon = story.first_event_ns - before.root.end_ns <= self._moment.relapse_ns
-        story.relapse = soon and before.serious and not begins and health.known(story.origin.kind)
+        story.relapse = not begins and episodes.is_relapse(story, before, self._moment)
         if before.outcome == "capped" or (before.outcome == "healed" and story.relapse):
             story.serious = before.serious
             self._causes.follow(story, before, relations.CONTINUES)
@@ -138,21 +126,6 @@ class StoryBook:
         else:
             episode.superseded = True
             self.refresh(episode)
-
-    def _belongs(self, story: Story, at_ns: int) -> bool:
-        """True if something that happened then is part of this episode."""
-        if story.closed:
-            return story.root.start_ns - self._moment.skew_ns <= at_ns <= story.root.end_ns
-        reach_ns = self._moment.gap_ns if story.over else self._reach(story)
-        if at_ns < story.first_event_ns - (0 if story.over else reach_ns):
-            return False
-        # Status has kept it open since then, or little time lies between.
-        return (not story.over and at_ns >= story.opened_ns) or at_ns <= story.last_event_ns + reach_ns
-
-    @staticmethod
-    def _remember(story: Story, *, late: bool) -> None:
-        for record in {story.root_record, story.origin}:
-            record.episodes.insert(-1 if late else len(record.episodes), story)
 
     def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
         """The lifecycle span of `chain[0]` in this story, with all that has to be above it."""
@@ -208,6 +181,8 @@ class StoryBook:
         before = record.phases.get(lifecycle.phase)
         if before is not None and before.story.closed:
             pass  # it began in the part before
+        elif lifecycle.phase in ("startup", "run") and self._moment.now_ns - record.born_ns > self._moment.cap_ns:
+            pass  # ... or long before anybody looked
         elif lifecycle.phase in ("startup", "run"):
             lifecycle.nominal_ns, lifecycle.slack_ns = obj.created_ns, SECOND
         elif lifecycle.phase == "termination":
@@ -248,11 +223,10 @@ class StoryBook:
         if record.chapters:
             chapter = record.chapters[-1]
             self._note_failure(chapter)
-            if chapter.inside is not None and chapter.inside.story is not None:
-                self.refresh(chapter.inside.story)
-            if chapter.story is not None:
-                self.refresh(chapter.story)
-            else:
+            story = (chapter.inside or chapter).story
+            if story is not None:
+                self.refresh(story)
+            if chapter.story is None:
                 self._refresh_chapter(chapter, complete=self._origin_settled(chapter))
         if record.episode is not None:
             self.refresh(record.episode)
@@ -261,9 +235,7 @@ class StoryBook:
     def consequence(chapter: Chapter, above: Chapter) -> None:
         """A change of a lower object happened because of one of a higher object, and says what kind of change that is."""
         chapter.inside = above
-        above.consequences = [*(c for c in above.consequences if c.origin is not chapter.origin), chapter][
-            -_MAX_INSIDE:
-        ]
+        above.consequences = [c for c in above.consequences if not c.superseded] + [chapter]
         if above.phase == "update" and chapter.phase in ("rollout", "scale"):
             above.phase = chapter.phase
             if above.story is not None:
@@ -283,7 +255,7 @@ class StoryBook:
         if story.closed:
             return
         if story.chapter is not None:
-            complete = not story.open_leaves and self._origin_settled(story.chapter)
+            complete = not story.open_leaves and self._all_settled(story.chapter)
             self._refresh_chapter(story.chapter, complete=complete)
         else:
             origin = story.origin
@@ -306,6 +278,10 @@ class StoryBook:
             chapter.settled_ns = None if chapter.superseded else now_ns
             chapter.ends_ns = now_ns + self._moment.settle_ns
 
+    def _all_settled(self, chapter: Chapter) -> bool:
+        """True when nothing more is to come of a change, nor of what followed from it."""
+        return self._origin_settled(chapter) and all(self._origin_settled(c) for c in chapter.consequences)
+
     @staticmethod
     def _origin_settled(chapter: Chapter) -> bool:
         origin = chapter.origin
@@ -315,9 +291,7 @@ class StoryBook:
             return origin.gone_ns is not None
         if chapter.superseded or origin.gone_ns is not None:
             return True
-        return health.settled(origin.object) and all(
-            below.origin.gone_ns is not None or health.settled(below.origin.object) for below in chapter.consequences
-        )
+        return health.settled(origin.object)
 
     def _note_failure(self, chapter: Chapter) -> None:
         if chapter.failure is None and chapter.covers(self._moment.now_ns):

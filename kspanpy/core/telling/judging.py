@@ -88,7 +88,7 @@ def _end_root(story: Story) -> None:
     ends = [root.nominal_end_ns]
     if story.outcome == "superseded" and story.chapter is not None:
         ends.append(story.chapter.until_ns)
-    elif story.outcome == "healed":
+    elif story.outcome == "healed" or (story.outcome == "settled" and not story.origin.rule.workload):
         ends.append(health.settled_since(story.origin.object))
     root.nominal_end_ns = max((ns for ns in ends if ns is not None), default=None)
 

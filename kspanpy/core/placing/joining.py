@@ -1,0 +1,107 @@
+"""Makes the span of an occurrence that has found its place, and finds the end of those that last until the next step."""
+
+from __future__ import annotations
+
+from kspanpy.core import ids
+from kspanpy.core.causes.causes import Causes
+from kspanpy.core.model import Event, Span
+from kspanpy.core.moment import Moment
+from kspanpy.core.objects.catalog import Record
+from kspanpy.core.placing.waiting import EventItem
+from kspanpy.core.rules.table import CompiledRule
+from kspanpy.core.steps import SpanEnded
+from kspanpy.core.stories.shape import Lifecycle, Milestone, OpenStep, Symptom
+from kspanpy.core.telling import attributes, judging, spans
+from kspanpy.core.timing import Occurrence
+
+_MAX_STEPS = 32  # of one object
+
+
+class Joiner:
+    """Puts occurrences under lifecycle spans."""
+
+    def __init__(self, moment: Moment, causes: Causes) -> None:
+        self._moment = moment
+        self._causes = causes
+
+    def join(self, lifecycle: Lifecycle, item: EventItem, chain: list[Record], rule: CompiledRule) -> None:
+        """Makes the event span under its lifecycle span; sends it if its end is known."""
+        event, occ = item.event, item.occ
+        story = lifecycle.story
+        end_ns = occ.at_ns + spans.SHORTEST_NS
+        start_ns, end_ns = spans.fit(
+            lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=self._moment.skew_ns
+        )
+        warning, severity = event.type == "Warning", rule.rule.severity
+        span = Span(
+            trace_id=story.trace_id,
+            span_id=ids.event_span_id(event.uid, occ.n),
+            parent_id=lifecycle.span_id,
+            name=attributes.event_name(chain[0].kind, event.reason),
+            service=attributes.event_service(event),
+            start_ns=start_ns,
+            end_ns=end_ns,
+            attributes=attributes.event_attributes(event, occ, chain, delta=item.delta, problem=rule.rule.problem),
+            error=(event.message or event.reason) if warning else "",
+        )
+        self._take_note(lifecycle, event, occ, rule)
+        if warning and severity not in ("noise", "harmless"):
+            judging.first_failure(lifecycle, event.reason, event.message)
+        if not story.closed:
+            story.last_ns = lifecycle.last_ns = self._moment.now_ns
+            story.last_event_ns = max(story.last_event_ns, occ.at_ns)
+            story.serious = story.serious or severity == "serious" or (warning and severity != "noise")
+        if not lifecycle.sent:
+            lifecycle.cover(start_ns, end_ns)
+        self._causes.said(lifecycle, chain[0], event, occ, rule)
+        step = OpenStep(span, rule=rule, at_ns=occ.at_ns, field_path=event.involved.field_path)
+        known_end = _known_end(chain[0], step)
+        self._remember_step(chain[0], lifecycle, event, occ.at_ns)
+        if not rule.ends and not rule.any_step:
+            self._moment.say(SpanEnded(span))
+        elif known_end is not None or lifecycle.sent:
+            self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
+        else:
+            lifecycle.steps.append(step)
+
+    @staticmethod
+    def _take_note(lifecycle: Lifecycle, event: Event, occ: Occurrence, rule: CompiledRule) -> None:
+        """Keeps what the verdict on the story will be made of."""
+        known = rule.rule
+        if known.milestone and lifecycle.record.kind == "Pod":
+            lifecycle.passes(Milestone(known.milestone, occ.at_ns))
+        if known.problem:
+            container = event.involved.field_path.partition("{")[2].removesuffix("}")
+            lifecycle.suffers(
+                Symptom(
+                    problem=known.problem,
+                    reason=event.reason,
+                    message=event.message,
+                    at_ns=occ.at_ns,
+                    container=container,
+                    weak=known.severity == "harmless",
+                )
+            )
+
+    def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
+        """Ends the open steps that this one ends, and keeps it for steps that arrive after their end."""
+        field_path = event.involved.field_path
+        for step in [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]:
+            lifecycle.steps.remove(step)
+            self._end_step(lifecycle, step, at_ns)
+        record.steps.append((at_ns, event.reason, field_path))
+        if len(record.steps) > _MAX_STEPS:
+            del record.steps[0]
+
+    def _end_step(self, lifecycle: Lifecycle, step: OpenStep, end_ns: int) -> None:
+        if lifecycle.sent:
+            end_ns = min(end_ns, lifecycle.end_ns)
+        span = spans.finish_step(step, end_ns)
+        if not lifecycle.sent:
+            lifecycle.cover(span.start_ns, span.end_ns)
+        self._moment.say(SpanEnded(span))
+
+
+def _known_end(record: Record, step: OpenStep) -> int | None:
+    ends = [at_ns for at_ns, reason, field_path in record.steps if step.ended_by(reason, field_path, at_ns)]
+    return min(ends, default=None)
