@@ -336,7 +336,7 @@ class NodeLifecycle:
         for pod in self._on(name):
             if is_ready(pod):
                 world.write(pod.uid, conditions=with_condition(pod, "Ready", "False", world.now_ns))
-            self._controller.emit(pod.uid, reference(pod), "NodeNotReady", "Node is not ready", warning=True)
+                self._controller.emit(pod.uid, reference(pod), "NodeNotReady", "Node is not ready", warning=True)
 
     def _evict(self, name: str, cut: int) -> None:
         if self._cut.get(name) != cut:
@@ -346,4 +346,6 @@ class NodeLifecycle:
                 pointer = reference(pod, uid="", resource_version=None)
                 where = f"{pod.namespace}/{pod.name}"
                 self._eviction.emit(pod.uid, pointer, "TaintManagerEviction", f"Marking for deletion Pod {where}")
-                self._world.delete(pod.uid)
+                deleted = self._world.delete(pod.uid)
+                if not pod.owners:
+                    self._world.changed(deleted, "delete")

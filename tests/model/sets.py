@@ -161,6 +161,8 @@ class CronJobs(Controller):
     def reconcile(self, obj: Object) -> None:
         """syncCronJob."""
         world = self.world
+        if obj.deletion_ns is not None:
+            return
         jobs = world.owned(obj.uid, "Job")
         for job in jobs:
             ended = next((c.type for c in job.conditions if c.type in ("Complete", "Failed")), "")

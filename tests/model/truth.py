@@ -17,9 +17,11 @@ from tests.model.world import T0, Change, Emission, World, is_ready
 
 FREE, OPEN = "free", "open"
 SLACK_NS = SECOND // 4
+SURE_NS = SECOND - SLACK_NS // 2  # the patience with watches for what neither a birth nor a death dates
 FREE_AFTER_NS = 5 * SECOND
 SETTLE_NS = 10 * SECOND
 CAP_NS = 3300 * SECOND
+REACH_NS = 32 * SECOND  # a Pod that died so long before its owner may have died of the same deletion
 ROOTS_WITHOUT_CHANGES = ("Node",)
 
 
@@ -47,6 +49,7 @@ class Told:
     settled_ns: int | None = None  # first
     closed_ns: int | None = None  # when it had stayed so, with no Pod starting or stopping, for the settle window
     next_ns: int | None = None
+    before_deletion: bool = False  # the next change is the end of the object
 
 
 class Truth:
@@ -64,6 +67,7 @@ class Truth:
             root = self.chain(change.uid)[-1]
             if self.changes[root]:
                 self.changes[root][-1].next_ns = change.at_ns
+                self.changes[root][-1].before_deletion = change.what == "delete"
             self.changes[root].append(Told(len(self.changes[root]) + 1, change))
         for root, told in self.changes.items():
             for one in told:
@@ -127,7 +131,9 @@ class Truth:
         chain = self.chain(emission.about)
         root = chain[-1]
         if self.lives[root].first.kind == "CronJob":
-            return root, (chain[-2] if len(chain) > 1 else OPEN)
+            life = self.lives[emission.about]
+            doomed = life.dying_ns is not None and emission.at_ns >= life.dying_ns - SLACK_NS  # of the Job's story or the end's
+            return root, (OPEN if len(chain) == 1 or doomed else chain[-2])
         occ = occurrence(event, emission.at_ns)
         answers = {
             self._at(root, emission, at_ns)
@@ -145,19 +151,30 @@ class Truth:
                 moment_rv, moment_ns = life.dying_rv, life.dying_ns
             elif life.ready_ns is None or at_ns < life.ready_ns + SECOND:
                 moment_rv, moment_ns = life.born_rv, life.born_ns
-        told = self.changes.get(root, [])
+        chain = self.chain(emission.about)
+        told = [one for one in self.changes.get(root, []) if one.change.uid in chain or len(chain) == 1]
         if moment_rv is not None:
             past = [one for one in told if one.change.rv <= moment_rv]
         else:
             past = [one for one in told if one.change.at_ns <= moment_ns]
         if not past:
             return OPEN
+        if moment_rv is None and self.late_ns > SURE_NS and moment_ns < past[-1].change.at_ns + self.late_ns + SECOND:
+            return OPEN  # it is not waited longer than that for a watch that might contradict
         newest = past[-1]
+        if moment_rv == life.dying_rv and self._may_be_the_end(newest, moment_ns):
+            return OPEN
         if newest.settled_ns is not None and at_ns > newest.settled_ns + FREE_AFTER_NS:
             return FREE
         if at_ns > newest.change.at_ns + CAP_NS - 10 * SECOND:
             return FREE
         return newest.number
+
+    @staticmethod
+    def _may_be_the_end(newest: Told, died_ns: int) -> bool:
+        """A Pod that died while all was well, shortly before its owner did: perhaps of the same deletion."""
+        well = newest.settled_ns is not None and newest.settled_ns <= died_ns
+        return well and newest.before_deletion and (newest.next_ns or 0) - died_ns < REACH_NS
 
     def incident(self, emission: Emission, root: str) -> Told | None:
         """The change that an occurrence on a settled workload must follow, in a trace of its own; None: not so clear."""
@@ -168,7 +185,7 @@ class Truth:
         life = self.lives[emission.about]
         if last.closed_ns is None or emission.at_ns <= last.closed_ns:
             return None
-        if last.next_ns is not None and emission.at_ns > last.next_ns - 2 * SECOND:
+        if last.next_ns is not None and emission.at_ns > last.next_ns - (REACH_NS if last.before_deletion else 2 * SECOND):
             return None
         if life.dying_ns is not None and life.dying_ns <= last.closed_ns:
             return None
