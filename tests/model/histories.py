@@ -169,7 +169,8 @@ class Cluster:
         if obj is None:
             return
         if obj.owners and obj.owners[0].kind == "Widget":  # whoever edits it wants the Widget to say so
-            self.world.edit(obj.owners[0].uid, **fields)
+            if obj.owners[0].uid in self.world.objects:
+                self.world.edit(obj.owners[0].uid, **fields)
             return
         edited = self.world.edit(obj.uid, **fields)
         if edited is not obj:
