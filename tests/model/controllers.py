@@ -28,7 +28,7 @@ class Controller:
         self._queued: set[str] = set()
         world.watch(self.seen)
 
-    def seen(self, obj: Object, gone: bool) -> None:
+    def seen(self, obj: Object, *, gone: bool) -> None:
         """The informer: what has to be looked at because of this version?"""
         if obj.kind == self.kind and not gone:
             self.enqueue(obj.uid)
@@ -141,7 +141,7 @@ class Deployments(Controller):
         self._progress: dict[str, int] = {}
 
     def reconcile(self, obj: Object) -> None:
-        """syncDeployment."""
+        """As syncDeployment does."""
         d, world = obj, self.world
         sets = world.owned(d.uid, "ReplicaSet")
         new = next((rs for rs in sets if rs.template == d.template), None)
@@ -159,7 +159,7 @@ class Deployments(Controller):
         total = sum(rs.replicas or 0 for rs in sets)
         if new is None:
             count = min(wanted + surge - total, wanted) if wanted + surge > total else 0
-            digest = hashlib.md5(d.template.encode()).hexdigest()[:8]  # noqa: S324
+            digest = hashlib.md5(d.template.encode()).hexdigest()[:8]
             fields = {"replicas": count, "template": d.template, "images": d.images}
             new = self.world.create("ReplicaSet", f"{d.name}-{digest}", d.namespace, owner=d, **fields)
             self._desired[new.uid] = wanted
@@ -251,7 +251,9 @@ class Deployments(Controller):
     def _progressing(self, d: Object, conditions: tuple[Condition, ...], *, done: bool) -> tuple[Condition, ...]:
         now_ns = self.world.now_ns
         old = d.condition("Progressing")
-        if done or (old is not None and old.reason == "NewReplicaSetAvailable" and d.observed_generation == d.generation):
+        if done or (
+            old is not None and old.reason == "NewReplicaSetAvailable" and d.observed_generation == d.generation
+        ):
             status, reason = "True", "NewReplicaSetAvailable"
         elif now_ns - self._progress.get(d.uid, now_ns) >= DEADLINE_NS:
             status, reason = "False", "ProgressDeadlineExceeded"
@@ -271,7 +273,7 @@ class GarbageCollector:
         self._world = world
         world.watch(self.seen)
 
-    def seen(self, obj: Object, gone: bool) -> None:
+    def seen(self, obj: Object, *, gone: bool) -> None:
         """An owner was deleted, or the last of its dependents."""
         world = self._world
         if gone:

@@ -13,7 +13,16 @@ from kspanpy.core.linker import Linker
 from kspanpy.core.model import SECOND, Event, Object, Span
 from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.settings import LinkerSettings
-from kspanpy.core.steps import EventSeen, Input, LookupOwner, ObjectGone, ObjectSeen, OwnerMissing, SpanEnded, WatchProgress
+from kspanpy.core.steps import (
+    EventSeen,
+    Input,
+    LookupOwner,
+    ObjectGone,
+    ObjectSeen,
+    OwnerMissing,
+    SpanEnded,
+    WatchProgress,
+)
 from tests.model.world import T0, UNWATCHED, Line, World
 
 BOOKMARK_S = 60

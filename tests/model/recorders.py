@@ -160,7 +160,9 @@ class Modern:
         self._cache: dict[tuple[object, ...], tuple[Event, Emission]] = {}
         self._busy = False
 
-    def emit(self, about: str, involved: ObjectReference, reason: str, action: str, note: str, *, warning: bool) -> None:
+    def emit(
+        self, about: str, involved: ObjectReference, reason: str, action: str, note: str, *, warning: bool
+    ) -> None:
         """`Eventf`."""
         world = self._world
         now_ns = world.now_ns // 1000 * 1000
@@ -185,7 +187,9 @@ class Modern:
             )
             self._write(key, event, emission, "ADDED")
         else:
-            event = msgspec.structs.replace(known[0], series_count=(known[0].series_count or 1) + 1, series_last_ns=now_ns)
+            event = msgspec.structs.replace(
+                known[0], series_count=(known[0].series_count or 1) + 1, series_last_ns=now_ns
+            )
             if event.series_count == 2:
                 self._write(key, event, emission, "MODIFIED")
             else:

@@ -16,7 +16,7 @@ class StatefulSets(Controller):
     kind, component, beneath = "StatefulSet", "statefulset-controller", ("Pod",)
 
     def reconcile(self, obj: Object) -> None:
-        """updateStatefulSet."""
+        """As updateStatefulSet does."""
         if obj.deletion_ns is None:
             self._one_step(obj)
         self._status(obj.uid)
@@ -112,7 +112,7 @@ class Jobs(Controller):
         self._not_before: dict[str, int] = {}
 
     def reconcile(self, obj: Object) -> None:
-        """syncJob."""
+        """As syncJob does."""
         world = self.world
         if obj.deletion_ns is not None or any(c.type in ("Complete", "Failed") for c in obj.conditions):
             return
@@ -123,7 +123,9 @@ class Jobs(Controller):
             for pod in active(pods):
                 world.delete(pod.uid)
                 self.tell(obj, "SuccessfulDelete", f"Deleted pod: {pod.name}")
-            self._end(obj, "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit", warning=True)
+            self._end(
+                obj, "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit", warning=True
+            )
         elif succeeded >= (obj.replicas or 1):
             self._end(obj, "Complete", "Completed", "Job completed", warning=False)
         elif not active(pods):
@@ -157,9 +159,10 @@ class CronJobs(Controller):
         super().__init__(world)
         self._seen_ends: set[str] = set()
         self._next: dict[str, int] = {}
+        self._wakes: dict[str, int] = {}
 
     def reconcile(self, obj: Object) -> None:
-        """syncCronJob."""
+        """As syncCronJob does."""
         world = self.world
         if obj.deletion_ns is not None:
             return
@@ -184,8 +187,8 @@ class CronJobs(Controller):
 
     def _wake(self, uid: str) -> None:
         due_ns = self._next[uid]
-        if self.__dict__.setdefault("wakes", {}).get(uid) != due_ns:
-            self.__dict__["wakes"][uid] = due_ns
+        if self._wakes.get(uid) != due_ns:
+            self._wakes[uid] = due_ns
             self.enqueue(uid, (due_ns - self.world.now_ns) / SECOND + 0.02)
 
 
@@ -196,7 +199,7 @@ class Operator:
         self._world = world
         world.watch(self.seen)
 
-    def seen(self, obj: Object, gone: bool) -> None:
+    def seen(self, obj: Object, *, gone: bool) -> None:
         """A Widget was written: its Deployment is made like it."""
         if obj.kind == "Widget" and not gone:
             self._world.after(self._world.between(0.05, 0.5), lambda: self._follow(obj.uid))

@@ -1,28 +1,34 @@
-"""The judge: what the model knows of a history against the spans that kspanpy made of it.
+"""What is right: where every occurrence of a history belongs.
 
 `decided` is the change that an occurrence belongs to as `score.py` defines it: of a Pod's start the newest change when the Pod was
-created, of its end the newest when its deletion began, else the newest before the occurrence. It may be `FREE` (the change had
+created, of its end the newest when its deletion began, else the newest before the occurrence. It may be `Free` (the change had
 settled more than five seconds before) or, where the shown time and the true one, within the tolerance of clocks, disagree,
-`OPEN`: both answers are right, and the occurrence is only counted.
+`None`: both answers are right, and the occurrence is only counted.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 
-from kspanpy.core.model import SECOND, Event, Object, Span
+from kspanpy.core.model import SECOND, Event, Object
 from kspanpy.core.timing import occurrence
-from tests.model.world import T0, Change, Emission, World, is_ready
+from tests.model.known import KNOWN
+from tests.model.world import Change, Emission, World, is_ready
 
-FREE, OPEN = "free", "open"
 SLACK_NS = SECOND // 4
 SURE_NS = SECOND - SLACK_NS // 2  # the patience with watches for what neither a birth nor a death dates
 FREE_AFTER_NS = 5 * SECOND
 SETTLE_NS = 10 * SECOND
 CAP_NS = 3300 * SECOND
 REACH_NS = 32 * SECOND  # a Pod that died so long before its owner may have died of the same deletion
-ROOTS_WITHOUT_CHANGES = ("Node",)
+
+
+@dataclass(frozen=True)
+class Free:
+    """After a change that had settled: with it, or in an incident's trace."""
+
+    number: int
 
 
 @dataclass
@@ -88,7 +94,7 @@ class Truth:
             life.gone_ns = at_ns
 
     def chain(self, uid: str) -> list[str]:
-        """uids from an object to its root object."""
+        """From an object to its root object: their uids."""
         chain = [uid]
         while owners := self.lives[chain[-1]].last.owners:
             chain.append(owners[0].uid)
@@ -127,21 +133,25 @@ class Truth:
     # -- where does an occurrence belong?
 
     def decided(self, event: Event, emission: Emission) -> tuple[str, object]:
-        """(root uid, number of the change, FREE or OPEN)."""
+        """The root's uid; the number of the change, Free, or None."""
         chain = self.chain(emission.about)
         root = chain[-1]
         if self.lives[root].first.kind == "CronJob":
             life = self.lives[emission.about]
-            doomed = life.dying_ns is not None and emission.at_ns >= life.dying_ns - SLACK_NS  # of the Job's story or the end's
-            return root, (OPEN if len(chain) == 1 or doomed else chain[-2])
+            doomed = (
+                life.dying_ns is not None and emission.at_ns >= life.dying_ns - SLACK_NS
+            )  # of the Job's story or the end's
+            return root, (None if len(chain) == 1 or doomed else chain[-2])
+        if "same-name" in KNOWN and event.count > 1 and event.involved.kind == "StatefulSet":
+            return root, None
         occ = occurrence(event, emission.at_ns)
         answers = {
             self._at(root, emission, at_ns)
             for at_ns in (emission.at_ns, occ.at_ns, occ.latest_ns, occ.latest_ns + SLACK_NS)
         }
         if not self.changes.get(root):
-            return root, OPEN
-        return root, answers.pop() if len(answers) == 1 else OPEN
+            return root, None
+        return root, answers.pop() if len(answers) == 1 else None
 
     def _at(self, root: str, emission: Emission, at_ns: int) -> object:
         life = self.lives[emission.about]
@@ -158,16 +168,20 @@ class Truth:
         else:
             past = [one for one in told if one.change.at_ns <= moment_ns]
         if not past:
-            return OPEN
+            return None
         if moment_rv is None and self.late_ns > SURE_NS and moment_ns < past[-1].change.at_ns + self.late_ns + SECOND:
-            return OPEN  # it is not waited longer than that for a watch that might contradict
+            return None  # it is not waited longer than that for a watch that might contradict
         newest = past[-1]
+        if moment_rv is None and "young-pod" in KNOWN and life.ready_ns is not None:
+            sudden = moment_ns - newest.change.at_ns < self.late_ns + SLACK_NS
+            if sudden and moment_ns < life.ready_ns + SETTLE_NS + self.late_ns + SLACK_NS:
+                return None
         if moment_rv == life.dying_rv and self._may_be_the_end(newest, moment_ns):
-            return OPEN
+            return None
         if newest.settled_ns is not None and at_ns > newest.settled_ns + FREE_AFTER_NS:
-            return FREE
+            return Free(newest.number)
         if at_ns > newest.change.at_ns + CAP_NS - 10 * SECOND:
-            return FREE
+            return Free(newest.number)
         return newest.number
 
     @staticmethod
@@ -185,14 +199,14 @@ class Truth:
         life = self.lives[emission.about]
         if last.closed_ns is None or emission.at_ns <= last.closed_ns:
             return None
-        if last.next_ns is not None and emission.at_ns > last.next_ns - (REACH_NS if last.before_deletion else 2 * SECOND):
+        if last.next_ns is not None and emission.at_ns > last.next_ns - (
+            REACH_NS if last.before_deletion else 2 * SECOND
+        ):
             return None
         if life.dying_ns is not None and life.dying_ns <= last.closed_ns:
             return None
-        if life.first.kind == "Pod" and (life.ready_ns is None or emission.at_ns < life.ready_ns + 2 * SECOND):
-            if life.born_ns <= last.closed_ns:
-                return None
-        return last
+        starting = life.ready_ns is None or emission.at_ns < life.ready_ns + 2 * SECOND
+        return None if life.first.kind == "Pod" and starting and life.born_ns <= last.closed_ns else last
 
 
 def version(life: Life, at_ns: int) -> Object:
@@ -222,134 +236,3 @@ def _busy(pod: Life, at_ns: int) -> bool:
     if obj.phase in ("Succeeded", "Failed") and obj.deletion_ns is None:
         return False
     return obj.deletion_ns is not None or not is_ready(obj)
-
-
-@dataclass
-class Verdict:
-    """What was found; `wrong` is empty where all is well."""
-
-    occurrences: int = 0
-    decided: int = 0
-    free: int = 0
-    open: int = 0
-    incidents: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-
-def judge(world: World, spans: list[Span], late_s: float) -> Verdict:
-    """Everything that can be wrong with the spans of a history."""
-    truth, verdict = Truth(world, late_s), Verdict()
-    wrong = verdict.wrong
-    by_id = {(span.trace_id, span.span_id): span for span in spans}
-    wrong += [f"sent twice: {span.name}" for span, n in Counter(map(id, by_id.values())).items() if n > 1]
-    if len(by_id) != len(spans):
-        wrong.append("two spans with one id")
-    if len({span.span_id for span in spans}) != len(spans):
-        wrong.append("one span id in two traces")
-    roots: dict[bytes, Span] = {}
-    for span in spans:
-        if not span.parent_id:
-            if span.trace_id in roots:
-                wrong.append(f"two roots: {span.name}")
-            roots[span.trace_id] = span
-    told: dict[tuple[str, int], Span] = {}
-    for span in spans:
-        _judge_place(truth, span, by_id, wrong)
-        if "k8s.event.uid" in span.attributes:
-            key = str(span.attributes["k8s.event.uid"]), int(span.attributes["k8s.event.count"])
-            if key in told:
-                wrong.append(f"two spans of one occurrence: {span.name}")
-            told[key] = span
-    _judge_chapters(truth, told, by_id, roots, verdict)
-    return verdict
-
-
-def _judge_place(truth: Truth, span: Span, by_id: dict[tuple[bytes, bytes], Span], wrong: list[str]) -> None:
-    if not span.parent_id:
-        return
-    parent = by_id.get((span.trace_id, span.parent_id))
-    if parent is None:
-        wrong.append(f"orphan: {describe(span)}")
-        return
-    if not parent.start_ns <= span.start_ns <= span.end_ns <= parent.end_ns:
-        wrong.append(f"outside its parent: {describe(span)}")
-    if "k8s.event.uid" not in span.attributes:
-        uid, above = str(span.attributes["k8s.object.uid"]), parent.attributes["k8s.object.uid"]
-        if uid in truth.lives and above not in truth.chain(uid)[1:2]:
-            wrong.append(f"not under its owner: {describe(span)}")
-
-
-def _judge_chapters(
-    truth: Truth,
-    told: dict[tuple[str, int], Span],
-    by_id: dict[tuple[bytes, bytes], Span],
-    roots: dict[bytes, Span],
-    verdict: Verdict,
-) -> None:
-    wrong, world = verdict.wrong, truth.world
-    events = {(line.thing.uid, _n(line.thing)): line.thing for line in world.lines if isinstance(line.thing, Event)}
-    labels: dict[tuple[str, int], tuple[str, object]] = {}
-    for key, event in events.items():
-        emission = world.emissions[key]
-        span = told.get(key)
-        verdict.occurrences += 1
-        if span is None:
-            wrong.append(f"not told: {event.reason} {event.message}")
-            continue
-        parent = by_id.get((span.trace_id, span.parent_id))
-        if parent is None or parent.attributes["k8s.object.uid"] != emission.about:
-            wrong.append(f"under another object: {describe(span)}")
-        root, label = truth.decided(event, emission)
-        tops = {root, *truth.chain(emission.about)[-2:]} if truth.lives[root].first.kind == "CronJob" else {root}
-        top = roots.get(span.trace_id)
-        if top is None or top.attributes["k8s.object.uid"] not in tops:
-            wrong.append(f"another root: {describe(span)}")
-            continue
-        verdict.open += label == OPEN
-        verdict.free += label == FREE
-        if label not in (OPEN, FREE):
-            labels[key] = root, label
-        before = truth.incident(emission, root)
-        if before is not None:
-            verdict.incidents += 1
-            relations = {(link.relation, link.trace_id) for link in top.links}
-            phase = str(top.attributes.get("kspanpy.phase"))
-            if phase not in ("incident", "activity"):
-                wrong.append(f"an incident in the trace of a change: {when(emission.at_ns)} {describe(span)} in {top.name}")
-            elif not {"follows change", "continues"} & {relation for relation, _ in relations}:
-                wrong.append(f"an incident without a link: {when(emission.at_ns)} {describe(span)} in {top.name}")
-    verdict.decided = len(labels)
-    _compare(labels, {key: told[key].trace_id for key in labels}, told, roots, world, wrong)
-
-
-def _compare(labels, traces, told, roots, world, wrong) -> None:
-    """BCubed precision and recall are 1 just if traces and changes are the same partition."""
-    majority: dict[tuple[str, object], Counter[bytes]] = defaultdict(Counter)
-    for key, label in labels.items():
-        majority[label][traces[key]] += 1
-    of_trace: dict[bytes, Counter[tuple[str, object]]] = defaultdict(Counter)
-    for key, label in labels.items():
-        of_trace[traces[key]][label] += 1
-    for key, label in labels.items():
-        trace = traces[key]
-        if majority[label].most_common(1)[0][0] != trace:
-            where = f"{when(world.emissions[key].at_ns)} {describe(told[key])} of change {label[1]}"
-            wrong.append(f"not with its change: {where} in {roots[trace].name} {roots[trace].attributes.get('k8s.object.generation')}")
-        elif of_trace[trace].most_common(1)[0][0] != label:
-            where = f"{when(world.emissions[key].at_ns)} {describe(told[key])} of change {label[1]}"
-            wrong.append(f"with another change: {where} in {roots[trace].name}")
-
-
-def _n(event: Event) -> int:
-    return event.series_count or event.count or 1
-
-
-def describe(span: Span) -> str:
-    """A span in a few words."""
-    message = span.attributes.get("k8s.event.message", "")
-    return f"{span.name} {span.attributes.get('k8s.object.name')} {message}"[:150]
-
-
-def when(at_ns: int) -> str:
-    """Seconds since the beginning."""
-    return f"+{(at_ns - T0) / SECOND:.2f}s"

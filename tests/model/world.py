@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -30,6 +30,13 @@ GRACE_S = 30
 def whole(at_ns: int) -> int:
     """A time as metav1.Time writes it: truncated."""
     return at_ns // SECOND * SECOND
+
+
+class Seen(Protocol):
+    """Called with every version of every object, and whether that was its last."""
+
+    def __call__(self, obj: Object, *, gone: bool) -> None:
+        """A version."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class World:
         self.quota: dict[str, int] = {}  # namespace -> how many Pods it may have
         self.behind: set[str] = set()  # nodes that nobody can reach
         self._children: dict[str, list[str]] = defaultdict(list)
-        self._watchers: list[Callable[[Object, bool], None]] = []
+        self._watchers: list[Seen] = []
         self._todo: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()
         self._versions = count(100)
@@ -115,11 +122,13 @@ class World:
 
     # -- the store
 
-    def watch(self, seen: Callable[[Object, bool], None]) -> None:
-        """Every version of every object will be shown (and whether that was the last one)."""
+    def watch(self, seen: Seen) -> None:
+        """Every version of every object will be shown."""
         self._watchers.append(seen)
 
-    def create(self, kind: str, name: str, namespace: str = "", *, owner: Object | None = None, **fields: Any) -> Object:
+    def create(
+        self, kind: str, name: str, namespace: str = "", *, owner: Object | None = None, **fields: Any
+    ) -> Object:
         """A new object."""
         base: dict[str, Any] = {
             "api_version": APIS.get(kind, "v1"),
@@ -204,7 +213,7 @@ class World:
             self.objects[obj.uid] = obj
         self.lines.append(Line(self.now_ns, obj.resource_version or 0, type_, obj))
         for seen in self._watchers:
-            seen(obj, type_ == "DELETED")
+            seen(obj, gone=type_ == "DELETED")
         return obj
 
 
