@@ -327,7 +327,8 @@ def test_an_incident_after_a_rollout_is_not_the_one_before_it() -> None:
 
     The healed episode waits out its quiet_s; `of_chapter` marks it superseded, but `refresh` plans no earlier end for what is already
     complete, and `episode` returns it for what happens after the rollout: one trace around the rollout, linked to the change
-    before it. Needed: episode() closes a superseded one and opens another, whose link is to the rollout.
+    before it. Closing superseded ones is not enough: an event of before the rollout that is placed after it (it waited for the
+    Deployment's watch) opens one that goes on. Needed: an episode belongs to the chapter it follows; for another chapter another one.
     """
     cluster = Cluster()
     web, _, (pod,) = cluster.settled_deployment()
