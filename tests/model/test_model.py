@@ -20,6 +20,7 @@ from tests.model.judge import Verdict, judge
 from tests.model.known import KNOWN
 from tests.model.world import World
 
+pytestmark = pytest.mark.timeout(600)  # a failure takes minutes to become a small one
 EXPLORE = settings().max_examples >= 1000
 often = settings(
     max_examples=settings().max_examples if EXPLORE else 60, deadline=None, suppress_health_check=list(HealthCheck)
