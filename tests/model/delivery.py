@@ -120,7 +120,7 @@ def tell(world: World, lateness: Lateness) -> list[Span]:
                 past = [line for line in unwatched if line.thing.uid == output.reference.uid and line.at_ns <= due_ns]
                 answer: Input = OwnerMissing(output.reference, "not found")
                 if past and past[-1].type != "DELETED" and isinstance(past[-1].thing, Object):
-                    answer = ObjectSeen(past[-1].thing)
+                    answer = ObjectSeen(past[-1].thing, looked_up=True)
                 heapq.heappush(facts, (due_ns, number, answer))
     spans += [output.span for output in linker.finish(now_ns + 120 * SECOND) if isinstance(output, SpanEnded)]
     return spans

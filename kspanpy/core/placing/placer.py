@@ -141,7 +141,7 @@ class Placer:
             if need is None and named is None and missing:
                 need = ForObject(missing, self._patience(rule.rule.names))
             if need is None:
-                need = self._await_chapter(chain, event, phase, named)
+                need = self._await_chapter(chain, event, occ, phase, named)
             if need is not None:
                 return need
         self._joiner.join(self._lifecycle_of(item, chain, phase, rule, named), item, chain, rule)
@@ -273,14 +273,21 @@ class Placer:
             return None
         return ForObject(record.uid, self._moment.settings.sure_hold_s)
 
-    def _await_chapter(self, chain: list[Record], event: Event, phase: str, named: Record | None) -> Need | None:
+    def _await_chapter(
+        self, chain: list[Record], event: Event, occ: Occurrence, phase: str, named: Record | None
+    ) -> Need | None:
         """Waits for what could still show that the event belongs to another change, unless that was decided before."""
         record = chain[0]
         decisive = chapters.deciders(chain)
         if named is not None:
             rv = named.born_rv if named.dying_rv is None else max(named.dying_rv, named.born_rv or 0)
             return self._await_deciders(decisive, named, rv)
-        if record.kind == "Pod" and phase != "incident":
+        young = (
+            phase == "startup" and record.ready_ns is not None and occ.at_ns > record.ready_ns + phases.AFTER_READY_NS
+        )
+        if (
+            record.kind == "Pod" and phase != "incident" and not young
+        ):  # what befalls a young Pod may be of a newer change
             if phase in record.phases:
                 return None
             if phase == "termination":
