@@ -167,6 +167,65 @@ class TestApplied:
         cluster.wait(60)
         assert told(cluster)["Deployment rollout", "applied by"] == "Kustomization activity"
 
+    @pytest.mark.parametrize("first", ["the Event", "the change"])
+    @pytest.mark.parametrize(
+        ("kind", "manager", "marks"),
+        [
+            pytest.param(
+                "Kustomization",
+                "kustomize-controller",
+                {
+                    "labels": {
+                        "kustomize.toolkit.fluxcd.io/name": "shop",
+                        "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+                    }
+                },
+                id="flux",
+            ),
+            pytest.param(
+                "HelmRelease",
+                "helm-controller",
+                {"labels": {"helm.toolkit.fluxcd.io/name": "shop", "helm.toolkit.fluxcd.io/namespace": "flux-system"}},
+                id="flux, helm",
+            ),
+            pytest.param(
+                "Application",
+                "argocd-controller",
+                {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web"}},
+                id="argo",
+            ),
+            pytest.param(
+                "Application",
+                "argocd-controller",
+                {"annotations": {"argocd.argoproj.io/tracking-id": "flux-system_shop:apps/Deployment:shop/web"}},
+                id="argo, another namespace",
+            ),
+        ],
+    )
+    def test_by_its_marks(self, first, kind, manager, marks):
+        """Label or annotation name what applied it, and its controller made this change; its Event names nothing."""
+        applier = ObjectReference(
+            kind=kind, namespace="flux-system", name="shop", uid="k-1", api_version="example.test/v1"
+        )
+        for by_hand in (False, True):
+            cluster, web, _, _ = quiet()
+            cluster.change(web, **marks)
+            if first == "the Event":
+                cluster.event(applier, "OperationStarted", "Initiated automated sync", component="")
+                cluster.wait(6)
+            cluster.set_image(web, "web:2", by=by("kubectl-edit" if by_hand else manager, cluster, operation="Apply"))
+            cluster.settle(web)
+            cluster.wait(1)
+            if first == "the change":
+                cluster.event(applier, "ReconciliationSucceeded", "Reconciliation finished", component="")
+            cluster.wait(120)
+            found = told(cluster)
+            if by_hand:  # the marks are still there
+                assert found == {}
+            else:
+                assert found["Deployment rollout", "applied by"] == f"{kind} activity"
+                assert found[f"{kind} activity", "applied"] == "Deployment rollout"
+
     @pytest.mark.parametrize("manager", ["kubectl-edit", "helm-controller"])
     def test_somebody_else_made_the_change(self, manager):
         """Whatever the log says, the change was made under another name."""

@@ -14,8 +14,9 @@ import msgspec
 
 from kspanpy.core.causes import relations
 from kspanpy.core.causes.relations import RELATIONS, Relation
+from kspanpy.core.changes import provenance
 from kspanpy.core.changes.change import UNKNOWN
-from kspanpy.core.model import SECOND, Event, Link, ObjectReference
+from kspanpy.core.model import SECOND, Event, Link, Object, ObjectReference
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health, identity
 from kspanpy.core.objects.catalog import Catalog, Record
@@ -25,6 +26,7 @@ from kspanpy.core.timing import Occurrence
 
 AFTER_LOG_NS = 2 * SECOND  # an apply log is written after what it tells of, but clocks differ
 MAX_LINKS = 32  # of one span: https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits allows 128
+_ANYWHERE = "*"  # no namespace is called so
 _AUTOSCALER = "horizontal-pod-autoscaler"
 
 # Condition DisruptionTarget of a Pod -> its Node had it deleted. https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
@@ -102,6 +104,7 @@ class Causes:
         self._catalog = catalog
         self._waiting: OrderedDict[str, list[Evidence]] = OrderedDict()  # by uid or name of the object that caused it
         self._rescales: OrderedDict[str, Rescale] = OrderedDict()  # by the name of what was scaled
+        self._applying: OrderedDict[str, Lifecycle] = OrderedDict()  # what is told of GitOps objects, by uid and name
 
     # -- what is told of
 
@@ -181,6 +184,20 @@ class Causes:
             rescale = self._rescales.get(name_key(obj.kind, obj.namespace, obj.name))
             if rescale is not None and rescale.chapter is None and rescale.made(story.chapter):
                 self._rescaled_by(rescale, story.chapter)
+            if not story.chapter.is_deletion:
+                self._look_for_applier(story, story.chapter)
+
+    def _look_for_applier(self, story: Story, chapter: Chapter) -> None:
+        """The marks of a GitOps object stay when somebody edits by hand: they count if its controller made this change."""
+        for kind, key in _marks(chapter.origin.object):
+            if not appliers(kind) & _authors(chapter):
+                continue
+            applier = self._applying.get(key)
+            if applier is not None and not applier.story.closed:
+                _relate(story.root, applier, relations.APPLIED_BY_MARK)
+            else:
+                evidence = Evidence(story.root, relations.APPLIED_BY_MARK, self._moment.now_ns)
+                self._seek(None, key, evidence)
 
     def _rescaled(self, lifecycle: Lifecycle, record: Record, target: ObjectReference, occ: Occurrence) -> None:
         """An autoscaler has scaled what its scaleTargetRef names; whose number it was does not matter."""
@@ -237,11 +254,22 @@ class Causes:
         if len(self._waiting) > self._moment.settings.max_evidence:
             self._waiting.popitem(last=False)
 
+    def _note_applier(self, lifecycle: Lifecycle, keys: list[str]) -> None:
+        for key in keys:
+            self._applying[key] = lifecycle
+            self._applying.move_to_end(key)
+        while len(self._applying) > self._moment.settings.max_evidence:
+            self._applying.popitem(last=False)
+
     def _answer(self, other: Lifecycle) -> None:
+        obj = other.record.object
+        keys = [other.record.uid, name_key(obj.kind, obj.namespace, obj.name)]
+        if obj.kind in _APPLIERS:
+            keys.append(name_key(obj.kind, _ANYWHERE, obj.name))
+            self._note_applier(other, keys)
         if not self._waiting:
             return
-        obj = other.record.object
-        for key in (other.record.uid, name_key(obj.kind, obj.namespace, obj.name)):
+        for key in keys:
             kept = []
             for evidence in self._waiting.pop(key, ()):
                 if self._moment.now_ns - evidence.at_ns > evidence.relation.within_ns:
@@ -262,6 +290,20 @@ def name_key(kind: str, namespace: str, name: str) -> str:
 def appliers(kind: str) -> frozenset[str]:
     """The field managers under which the controller of this kind writes; none for kinds that apply nothing."""
     return _APPLIERS.get(kind, frozenset())
+
+
+def _marks(obj: Object) -> Iterator[tuple[str, str]]:
+    """The GitOps objects that an object says it comes from: kind, and the key under which they are known."""
+    found = provenance.of(obj)
+    if found.kustomization:
+        yield "Kustomization", name_key("Kustomization", found.kustomization_namespace, found.kustomization)
+    if found.helmrelease:
+        yield "HelmRelease", name_key("HelmRelease", found.helmrelease_namespace, found.helmrelease)
+    if (
+        found.application
+    ):  # "namespace_name" outside of Argo CD's own namespace (argo-cd util/argo/argo.go), else only the name
+        namespace, _, name = found.application.rpartition("_")
+        yield "Application", name_key("Application", namespace or _ANYWHERE, name)
 
 
 def _authors(chapter: Chapter) -> frozenset[str]:

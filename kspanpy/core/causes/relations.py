@@ -39,6 +39,7 @@ PREEMPTED = Relation("preempted by", "preempted", phases=_STARTS)
 WAITED = Relation("waited for", "held up", 60 * _MINUTE, phases=_STARTS | {"binding"})
 BLOCKED = Relation("blocked by", "blocked")
 APPLIED = Relation("applied by", "applied", 15 * _MINUTE)
+APPLIED_BY_MARK = Relation("applied by", "applied")  # by what the applier wrote on the object: it reports at once
 CREATED = Relation("created by", "created", phases=_phases("binding"))
 NEEDED = Relation("needed by", "needed", 60 * _MINUTE, phases=_phases("join"))
 REMOVED = Relation("removed by", "removed", 15 * _MINUTE, phases=_phases("deletion"))
