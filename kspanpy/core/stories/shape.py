@@ -242,6 +242,7 @@ class Story:
         "root_record",
         "serious",
         "superseded",
+        "superseded_ns",
         "trace_id",
         "well_ns",
     )
@@ -275,6 +276,7 @@ class Story:
         self.complete_ns: int | None = None  # since when nothing more is expected
         self.well_ns = 0, 0  # from when to when it was complete the last time, if something came in between
         self.superseded = False
+        self.superseded_ns = 0  # when the change began
         self.serious = False
         self.over = False  # a late Event told of it when something newer was going on
         self.closed = False

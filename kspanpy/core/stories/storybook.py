@@ -70,7 +70,7 @@ class StoryBook:
                 story.trace_id, story.parent_id = context.trace_id, context.span_id
             else:
                 story.root.links.append(Link(context.trace_id, context.span_id, relations.TRACEPARENT))
-        self._overtake(root.episode)
+        self._overtake(root.episode, chapter.at_ns)
         if chapter.origin is root and root.kind == "Pod":
             root.phases[chapter.phase] = story.root
             self.check_leaf(story.root)
@@ -94,7 +94,7 @@ class StoryBook:
         newest = root.episodes[-1] if root.episodes else None
         late = newest is not None and at_ns < newest.first_event_ns
         if newest is not None and not newest.closed and not late:
-            well = newest.complete_ns is not None or episodes.rested(newest, at_ns, self._moment)
+            well = newest.superseded or newest.complete_ns is not None or episodes.rested(newest, at_ns, self._moment)
             self.close(newest, self._good_end(newest) if well else "capped")
         origin = decisive[0] if decisive else root
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
@@ -117,7 +117,7 @@ class StoryBook:
             story.serious = before.serious
             self._causes.follow(story, before, relations.CONTINUES)
 
-    def _overtake(self, episode: Story | None) -> None:
+    def _overtake(self, episode: Story | None, at_ns: int) -> None:
         """A change begins: trouble that is over by then had healed, other trouble is superseded."""
         if episode is None or episode.closed:
             return
@@ -125,6 +125,7 @@ class StoryBook:
             self.close(episode, self._good_end(episode))
         else:
             episode.superseded = True
+            episode.superseded_ns = at_ns
             self.refresh(episode)
 
     def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
