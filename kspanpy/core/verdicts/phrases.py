@@ -13,13 +13,13 @@ MAX_DETAIL = 160
 _STATE = re.compile(r"Error: (?P<state>[A-Z]\w{2,40})$")
 _IMAGE_STATES = {"Failed": "ErrImagePull", "BackOff": "ImagePullBackOff"}
 
-# {name}: of the object; {container}, {image}, {reason}: of the symptom; {detail}: its message, cut
+# {name}: of the object; {container} ("container app", "a container"), {image}, {reason}: of the symptom; {detail}: its message, cut
 PHRASES: dict[Problem, str] = {
-    Problem.CRASH_LOOP: "container {container} of {name} keeps exiting",
-    Problem.OOM_KILLED: "container {container} of {name} was killed for using too much memory (OOMKilled)",
-    Problem.CONTAINER_ERROR: "container {container} of {name} exited with an error",
-    Problem.CREATE_CONTAINER_CONFIG_ERROR: "container {container} of {name} can not be configured: {detail}",
-    Problem.CREATE_CONTAINER_ERROR: "container {container} of {name} can not be started: {detail}",
+    Problem.CRASH_LOOP: "{container} of {name} keeps exiting",
+    Problem.OOM_KILLED: "{container} of {name} was killed for using too much memory (OOMKilled)",
+    Problem.CONTAINER_ERROR: "{container} of {name} exited with an error",
+    Problem.CREATE_CONTAINER_CONFIG_ERROR: "{container} of {name} can not be configured: {detail}",
+    Problem.CREATE_CONTAINER_ERROR: "{container} of {name} can not be started: {detail}",
     Problem.IMAGE_PULL: "image pull fails ({reason}, {image})",
     Problem.PROBE_FAILURE: "a probe of {name} fails: {detail}",
     Problem.HOOK_FAILURE: "a lifecycle hook of {name} fails: {detail}",
@@ -61,6 +61,8 @@ PHRASES: dict[Problem, str] = {
     Problem.ROLLOUT_ABORTED: "{name} was aborted: {detail}",
 }
 
+OF_NODES = {Problem.NODE_NOT_READY: "{name} was not ready"}  # where the Node is the one that suffers
+
 STAGES: dict[str, str] = {
     stages.SCHEDULING: "waiting for a node for {name}",
     stages.PREPARATION: "preparing volumes and sandbox of {name}",
@@ -76,10 +78,13 @@ def of(cause: Cause) -> str:
     """What went wrong, in words."""
     symptom, obj = cause.symptom, cause.lifecycle.record.object
     images = dict(obj.images)
-    return PHRASES[Problem(symptom.problem)].format(
+    container = symptom.container or (next(iter(images)) if len(images) == 1 else "")
+    problem = Problem(symptom.problem)
+    phrases = OF_NODES if obj.kind == "Node" and problem in OF_NODES else PHRASES
+    return phrases[problem].format(
         name=obj.name,
-        container=symptom.container or next(iter(images), "?"),
-        image=images.get(symptom.container) or next(iter(images.values()), "?"),
+        container=f"container {container}" if container else "a container",
+        image=images.get(container) or next(iter(images.values()), "the image"),
         reason=_reason(symptom),
         detail=_cut(symptom.message or symptom.reason),
     )
