@@ -233,7 +233,7 @@ class TestBlame:
         cluster.settle(web)
         cluster.wait(60)
         root = cluster.root()
-        assert str(root.attributes["kspanpy.verdict"]).startswith("healed after 20 s: container ")
+        assert str(root.attributes["kspanpy.verdict"]).startswith("healed after 20 s: a container ")
         assert root.error == ""
         assert "kspanpy.problem" not in root.attributes
 
