@@ -15,8 +15,6 @@ def has(story: Story, at_ns: int, moment: Moment) -> bool:
     """True if something that happened then is part of this episode."""
     if story.closed:
         return story.root.start_ns - moment.skew_ns <= at_ns <= story.root.end_ns
-    if story.superseded and at_ns > story.superseded_ns:
-        return False  # what comes after a change is other trouble, even if a Pod of before is still not well
     reach_ns = moment.gap_ns if story.over else _reach(story, moment)
     if at_ns < story.first_event_ns - (0 if story.over else reach_ns):
         return False

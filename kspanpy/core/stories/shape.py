@@ -224,6 +224,7 @@ class Story:
         "closed",
         "complete_ns",
         "first_event_ns",
+        "follows",
         "forgotten",
         "key",
         "last_event_ns",
@@ -242,7 +243,6 @@ class Story:
         "root_record",
         "serious",
         "superseded",
-        "superseded_ns",
         "trace_id",
         "well_ns",
     )
@@ -272,11 +272,11 @@ class Story:
         self.last_ns = now_ns  # when something last arrived for it
         self.first_event_ns = 0  # when something first happened in it, if it is an episode
         self.last_event_ns = 0  # ... and last happened
+        self.follows: Chapter | None = None  # the change before an episode
         self.relapse = False  # an episode like the one before it, which had seemed to be over
         self.complete_ns: int | None = None  # since when nothing more is expected
         self.well_ns = 0, 0  # from when to when it was complete the last time, if something came in between
         self.superseded = False
-        self.superseded_ns = 0  # when the change began
         self.serious = False
         self.over = False  # a late Event told of it when something newer was going on
         self.closed = False

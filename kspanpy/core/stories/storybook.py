@@ -70,7 +70,7 @@ class StoryBook:
                 story.trace_id, story.parent_id = context.trace_id, context.span_id
             else:
                 story.root.links.append(Link(context.trace_id, context.span_id, relations.TRACEPARENT))
-        self._overtake(root.episode, chapter.at_ns)
+        self._overtake(root.episode)
         if chapter.origin is root and root.kind == "Pod":
             root.phases[chapter.phase] = story.root
             self.check_leaf(story.root)
@@ -86,7 +86,10 @@ class StoryBook:
         been well for a while, it is a new story.
         """
         root = chain[-1]
+        change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         for known in reversed(root.episodes):
+            if known.follows is not change and not known.closed:
+                continue  # what comes after a change is other trouble, even if a Pod of before is still not well
             if episodes.has(known, at_ns, self._moment) and not (
                 begins and episodes.rested(known, at_ns, self._moment)
             ):
@@ -100,9 +103,9 @@ class StoryBook:
         story = self._new(root, key, root.rule.troubled, origin=origin, chapter=None)
         story.first_event_ns = story.last_event_ns = at_ns
         story.over = late
+        story.follows = change
         if newest is not None and not late:
             self._succeed(story, newest, begins=begins)
-        change = chapters.newest(decisive, rv=None, at_ns=at_ns)
         if change is not None and change.story is not None:
             self._causes.follow(story, change.story, relations.FOLLOWS)
         episodes.remember(story, late=late)
@@ -117,7 +120,7 @@ class StoryBook:
             story.serious = before.serious
             self._causes.follow(story, before, relations.CONTINUES)
 
-    def _overtake(self, episode: Story | None, at_ns: int) -> None:
+    def _overtake(self, episode: Story | None) -> None:
         """A change begins: trouble that is over by then had healed, other trouble is superseded."""
         if episode is None or episode.closed:
             return
@@ -125,7 +128,6 @@ class StoryBook:
             self.close(episode, self._good_end(episode))
         else:
             episode.superseded = True
-            episode.superseded_ns = at_ns
             self.refresh(episode)
 
     def lifecycle(self, story: Story, chain: list[Record], phase: str) -> Lifecycle:
