@@ -123,3 +123,24 @@ def test_what_stands_in_the_way_of_a_pod(message, problem, obstacles):
     """All of it; and whether it is a port, in Events and in the condition alike."""
     assert set(problems.obstacles(message)) == obstacles
     assert problems.of_scheduling(message) == TABLE.find("Pod", "FailedScheduling", message).rule.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("message", "refuser"),
+    [
+        ('Error creating: pods "a" is forbidden: exceeded quota: small, requested: pods=1', "ResourceQuota/small"),
+        (
+            'Error creating: admission webhook "policy.example.test" denied the request: no',
+            "Webhook/policy.example.test",
+        ),
+        (
+            "Error creating: ValidatingAdmissionPolicy 'no-root' with binding 'all' denied request: no",
+            "ValidatingAdmissionPolicy/no-root",
+        ),
+        ('Error creating: pods "a" is forbidden: violates PodSecurity "restricted:latest"', ""),
+        ("Error creating: timeout", ""),
+    ],
+)
+def test_who_refused_a_create(message, refuser):
+    """By kind and name, where the message names it."""
+    assert problems.refuser(str(problems.of_refusal(message)), message) == refuser

@@ -146,6 +146,12 @@ CONDITIONS = {
 }
 
 _REFUSALS = tuple((re.compile(pattern), problem) for pattern, problem in REFUSALS)
+_REFUSED_BY = {str(problem): pattern for pattern, problem in _REFUSALS}
+_REFUSERS = {
+    str(Problem.QUOTA_EXCEEDED): "ResourceQuota",
+    str(Problem.WEBHOOK_DENIED): "Webhook",
+    str(Problem.POLICY_DENIED): "ValidatingAdmissionPolicy",
+}
 _OBSTACLES = tuple((obstacle, re.compile(pattern)) for obstacle, pattern in OBSTACLES)
 
 
@@ -170,6 +176,15 @@ def of_refusal(message: str) -> Problem:
         if pattern.search(message):
             return problem
     return Problem.FAILED_CREATE
+
+
+def refuser(problem: str, message: str) -> str:
+    """Who refused to create an object, as `Kind/name`; empty for other problems. A webhook is named as its configuration names it."""
+    kind = _REFUSERS.get(problem)
+    if kind is None:
+        return ""
+    found = _REFUSED_BY[problem].search(message)
+    return f"{kind}/{found['name']}" if found is not None else ""
 
 
 def of_scheduling(message: str) -> Problem:

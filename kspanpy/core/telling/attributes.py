@@ -12,6 +12,7 @@ from kspanpy.core import sanitize
 from kspanpy.core.changes.change import Change
 from kspanpy.core.model import AttributeValue, Event, Span
 from kspanpy.core.objects.catalog import Record
+from kspanpy.core.rules import problems
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.timing import Occurrence, rfc3339
 from kspanpy.core.verdicts import stages
@@ -79,6 +80,8 @@ def event_attributes(
         attributes["error.type"] = sanitize.identifier(event.reason, "Warning")
     if problem:
         attributes["kspanpy.problem"] = str(problem)
+        if refuser := problems.refuser(problem, event.message):
+            attributes["kspanpy.rejected_by"] = refuser
     return attributes
 
 
