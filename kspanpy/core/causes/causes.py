@@ -299,9 +299,8 @@ def _marks(obj: Object) -> Iterator[tuple[str, str]]:
         yield "Kustomization", name_key("Kustomization", found.kustomization_namespace, found.kustomization)
     if found.helmrelease:
         yield "HelmRelease", name_key("HelmRelease", found.helmrelease_namespace, found.helmrelease)
-    if (
-        found.application
-    ):  # "namespace_name" outside of Argo CD's own namespace (argo-cd util/argo/argo.go), else only the name
+    # "namespace_name" outside of Argo CD's own namespace (argo-cd util/argo/argo.go), else only the name.
+    if found.application:
         namespace, _, name = found.application.rpartition("_")
         yield "Application", name_key("Application", namespace or _ANYWHERE, name)
 

@@ -79,10 +79,8 @@ class Kinship:
                 return met, Confidence.LOW
         for owner_kind, owner_name, api_version in candidates:
             # A ReplicaSet's name ends with a hash of its template, so a Pod's looks like no other kind's.
-            if owner_kind == "ReplicaSet" and naming.owners("ReplicaSet", owner_name):
-                uid = f"{owner_kind}/{namespace}/{owner_name}"
-                return OwnerReference(api_version, owner_kind, owner_name, uid, controller=True), Confidence.LOW
-            if owner_kind == "Deployment":
+            hashed = owner_kind == "ReplicaSet" and naming.owners("ReplicaSet", owner_name)
+            if hashed or owner_kind == "Deployment":
                 uid = f"{owner_kind}/{namespace}/{owner_name}"
                 return OwnerReference(api_version, owner_kind, owner_name, uid, controller=True), Confidence.LOW
         return None

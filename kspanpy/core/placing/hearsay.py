@@ -32,14 +32,13 @@ _SUMMARY = "as its Events tell"
 class Heard:
     """What Events told of one workload."""
 
-    __slots__ = ("acted_ns", "current", "last_ns", "sizes", "waiting")
+    __slots__ = ("acted_ns", "current", "sizes", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[tuple[Occurrence, Event]] = []
         self.current = ""  # the ReplicaSet that was scaled up last
         self.sizes: dict[str, int] = {}
         self.acted_ns: int | None = None
-        self.last_ns: int | None = None
 
 
 class Hearsay:
@@ -106,7 +105,7 @@ class Hearsay:
         if not record.rule.changed:  # a Job runs once
             first, heard.acted_ns = heard.acted_ns is None, occ.latest_ns
             return record.rule.created if first else ""
-        quiet = heard.acted_ns is None or occ.at_ns - max(heard.acted_ns, heard.last_ns or 0) > QUIET_NS
+        quiet = heard.acted_ns is None or occ.at_ns - heard.acted_ns > QUIET_NS
         heard.acted_ns = occ.latest_ns
         return "rollout" if quiet else ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from kspanpy.core.causes.causes import Causes
+from kspanpy.core.causes.causes import Causes, name_key
 from kspanpy.core.changes.change import deletion
 from kspanpy.core.model import Event, Object, ObjectReference, OwnerReference
 from kspanpy.core.moment import Moment
@@ -44,7 +44,6 @@ class Placer:
     def __init__(self, moment: Moment, catalog: Catalog, causes: Causes, book: StoryBook, rules: RuleTable) -> None:
         self._moment = moment
         self._catalog = catalog
-        self._causes = causes
         self._book = book
         self._joiner = Joiner(moment, causes)
         self._rules = rules
@@ -86,7 +85,7 @@ class Placer:
         self._hearsay.forget(obj.uid)
         for item in self.waiting.for_object(obj.uid):
             self.place(item)
-        for item in self.waiting.for_object(_name_key(obj.kind, obj.namespace, obj.name)):
+        for item in self.waiting.for_object(name_key(obj.kind, obj.namespace, obj.name)):
             self.place(item)
         if obj.kind in KINDS:  # of others there may be no watch that could come any further
             self.progress(obj.kind, obj.resource_version)
@@ -202,6 +201,8 @@ class Placer:
         involved = event.involved
         record = self._catalog.get(involved.uid)
         shown = record is not None and record.real
+        if shown and self._catalog.synced >= naming.OWNED:
+            return  # whatever it names is shown, too
         if not shown:
             self._kinship.meet(involved)
             self._hearsay.hear(involved.uid, event, occ)
@@ -211,7 +212,7 @@ class Placer:
         if (scaled := hearsay.scaled(event)) and not (shown and "ReplicaSet" in self._catalog.synced):
             self._kinship.hear("ReplicaSet", involved.namespace, scaled, owner)
             return
-        rule = self._rules.find(involved.kind, event.reason, event.message)
+        rule = self._rules.find(involved.kind, event.reason, event.message, event.component)
         if rule.rule.fate and not (shown and rule.rule.names in self._catalog.synced):
             name = rule.named(event.message)
             if name:
@@ -257,7 +258,7 @@ class Placer:
         patience_s = self._patience(reference.kind)
         if reference.uid and reference.kind != "Node":
             return ForObject(reference.uid, patience_s)
-        return ForObject(_name_key(reference.kind, reference.namespace, reference.name), patience_s)
+        return ForObject(name_key(reference.kind, reference.namespace, reference.name), patience_s)
 
     def _patience(self, kind: str) -> float:
         """How long to wait for an object of a kind that has not been shown."""
@@ -282,12 +283,10 @@ class Placer:
         if named is not None:
             rv = named.born_rv if named.dying_rv is None else max(named.dying_rv, named.born_rv or 0)
             return self._await_deciders(decisive, named, rv)
-        young = (
-            phase == "startup" and record.ready_ns is not None and occ.at_ns > record.ready_ns + phases.AFTER_READY_NS
-        )
-        if (
-            record.kind == "Pod" and phase != "incident" and not young
-        ):  # what befalls a young Pod may be of a newer change
+        ready_ns = record.ready_ns
+        # What befalls a young Pod may be of a newer change.
+        young = phase == "startup" and ready_ns is not None and occ.at_ns > ready_ns + phases.AFTER_READY_NS
+        if record.kind == "Pod" and phase != "incident" and not young:
             if phase in record.phases:
                 return None
             if phase == "termination":
@@ -331,7 +330,7 @@ class Placer:
         kind, namespace = rule.rule.names, event.involved.namespace
         named = self._catalog.named(kind, namespace, name)
         owned = [r for r in named if r.owner is not None and r.owner.uid == chain[0].uid]
-        return phases.befallen(owned, occ, fate=rule.rule.fate), _name_key(kind, namespace, name)
+        return phases.befallen(owned, occ, fate=rule.rule.fate), name_key(kind, namespace, name)
 
     def _lifecycle_of(
         self, item: EventItem, chain: list[Record], phase: str, rule: CompiledRule, named: Record | None
@@ -415,7 +414,3 @@ def _reference(owner: OwnerReference, namespace: str) -> ObjectReference:
     return ObjectReference(
         kind=owner.kind, namespace=namespace, name=owner.name, uid=owner.uid, api_version=owner.api_version
     )
-
-
-def _name_key(kind: str, namespace: str, name: str) -> str:
-    return f"{kind}/{namespace}/{name}"

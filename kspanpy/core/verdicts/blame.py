@@ -52,13 +52,14 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
 
 def first_cause(story: Story) -> Cause | None:
     """What a failed (or healed) story suffered from first; None if nothing of it tells."""
-    return min(_candidates(story, overcome=False), key=_rank, default=None)
+    lasting = (cause for cause in _causes(story) if not _is_overcome(cause))
+    return min(lasting, key=_rank, default=None)
 
 
 def overcome(story: Story) -> list[Cause]:
     """What went wrong on the way of a story that came to a good end: the first of each class, in order of time."""
     found: dict[str, Cause] = {}
-    for cause in sorted(_candidates(story, overcome=True), key=lambda cause: cause.symptom.at_ns):
+    for cause in sorted(_causes(story), key=lambda cause: cause.symptom.at_ns):
         found.setdefault(cause.symptom.problem, cause)
     return list(found.values())
 
@@ -69,18 +70,17 @@ def _rank(cause: Cause) -> tuple[int, int, str]:
     return weight, symptom.at_ns, cause.lifecycle.record.uid
 
 
-def _candidates(story: Story, *, overcome: bool) -> Iterator[Cause]:
+def _causes(story: Story) -> Iterator[Cause]:
     for lifecycle in story.lifecycles.values():
         for symptom in lifecycle.symptoms:
-            if overcome or not _is_overcome(lifecycle, symptom):
-                yield Cause(symptom, lifecycle)
+            yield Cause(symptom, lifecycle)
         if lifecycle.record.kind == "Pod":
             for symptom in _of_containers(lifecycle):
-                if overcome or not _is_overcome(lifecycle, symptom):
-                    yield Cause(symptom, lifecycle)
+                yield Cause(symptom, lifecycle)
 
 
-def _is_overcome(lifecycle: Lifecycle, symptom: Symptom) -> bool:
+def _is_overcome(cause: Cause) -> bool:
+    symptom, lifecycle = cause.symptom, cause.lifecycle
     step = _OVERCOME.get(Problem(symptom.problem))
     if step is None:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kspanpy.core import sanitize
 from kspanpy.core.rules.problems import Problem
 from kspanpy.core.stories.shape import Lifecycle, Symptom
 from kspanpy.core.verdicts import stages
@@ -86,7 +87,7 @@ def of(cause: Cause) -> str:
         container=f"container {container}" if container else "a container",
         image=images.get(container) or next(iter(images.values()), "the image"),
         reason=_reason(symptom),
-        detail=_cut(symptom.message or symptom.reason),
+        detail=sanitize.text(symptom.message or symptom.reason, MAX_DETAIL),
     )
 
 
@@ -103,7 +104,3 @@ def _reason(symptom: Symptom) -> str:
     if symptom.problem == Problem.IMAGE_PULL:
         return _IMAGE_STATES.get(symptom.reason, symptom.reason)
     return symptom.reason
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"

@@ -47,14 +47,13 @@ def _came_to_an_end(story: Story, route: Path | None) -> str:
     if story.outcome == "superseded":
         parts.append("the next change began before it had settled" if story.chapter else "ended by the next change")
     if story.chapter is None and (first := blame.first_cause(story)) is not None:
-        known = "healed" if story.outcome == "healed" else story.outcome
-        parts.append(f"{known} after {_seconds(story.root.end_ns - story.root.start_ns)}: {phrases.of(first)}")
+        parts.append(f"{story.outcome} after {_seconds(story.root.end_ns - story.root.start_ns)}: {phrases.of(first)}")
     elif story.chapter is None and not story.serious:
         return ""
     elif route is not None and story.outcome != "deleted":
         parts.append(_spent(route))
-    elif story.outcome in ("settled", "deleted", "healed"):
-        parts.append(f"{_ENDED.get(story.outcome, 'done')} in {_seconds(story.root.end_ns - story.root.start_ns)}")
+    elif story.outcome in _ENDED:
+        parts.append(f"{_ENDED[story.outcome]} in {_seconds(story.root.end_ns - story.root.start_ns)}")
     if story.chapter is not None:
         troubles = [cause.symptom.problem for cause in blame.overcome(story)][:_MAX_ON_THE_WAY]
         if troubles:
