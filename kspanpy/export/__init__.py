@@ -13,7 +13,7 @@ Importing this package imports neither gRPC nor requests nor protobuf: `kspanpy 
 from kspanpy.export.console import ConsoleSink
 from kspanpy.export.file import SpanFile
 from kspanpy.export.otlp import otlp_pipeline, otlp_sender
-from kspanpy.export.queue import QueueLimits
+from kspanpy.export.queue import EncodedSpan, QueueLimits
 from kspanpy.export.resource import cluster_attributes
 from kspanpy.export.settings import OtlpSettings, otlp_settings
 from kspanpy.export.sink import AttemptResult, DropReason, ExportStats, SpanSink
@@ -22,6 +22,7 @@ __all__ = [
     "AttemptResult",
     "ConsoleSink",
     "DropReason",
+    "EncodedSpan",
     "ExportStats",
     "OtlpSettings",
     "QueueLimits",
