@@ -24,7 +24,7 @@ from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import Discarded, EventSeen, Input, LookupOwner, ObjectSeen, OwnerMissing, SpanEnded
 from kspanpy.core.telling.attributes import is_event
 from kspanpy.errors import StartupError
-from kspanpy.export import EncodedSpan
+from kspanpy.export import OVERHEAD, EncodedSpan
 from kspanpy.kube import Resume
 from kspanpy.state import StateFile, Target, UnusableState, fingerprint
 
@@ -205,7 +205,7 @@ class SpanShelf:
 
     def load(self, after: int, *, spans: int, size: int) -> list[tuple[int, EncodedSpan]]:
         """The next ones."""
-        return [(number, EncodedSpan(*row)) for number, row in self._state.load(after, spans=spans, size=size)]
+        return [(number, EncodedSpan(*row)) for number, row in self._state.load(after, spans=spans, size=size, each=OVERHEAD)]
 
     def remove(self, numbers: Sequence[int]) -> None:
         """They are settled."""
@@ -213,4 +213,5 @@ class SpanShelf:
 
     def waiting(self) -> tuple[int, int]:
         """Spans and bytes that were left."""
-        return self._state.waiting()
+        count, size = self._state.waiting()
+        return count, size + count * OVERHEAD

@@ -154,13 +154,13 @@ class StateFile:
                 last = execute("INSERT INTO spans (key, service, payload) VALUES (?, ?, ?)", row).lastrowid or 0
         return last - len(rows) + 1
 
-    def load(self, after: int, *, spans: int, size: int) -> list[tuple[int, Row]]:
-        """The next spans with a number over `after`, at most so many and (but for the first) so many bytes."""
+    def load(self, after: int, *, spans: int, size: int, each: int = 0) -> list[tuple[int, Row]]:
+        """The next spans with a number over `after`: at most so many, and (but for the first) so many bytes, `each` one more."""
         found: list[tuple[int, Row]] = []
         with self._guarded():
             query = "SELECT number, key, service, payload FROM spans WHERE number > ? ORDER BY number LIMIT ?"
             for number, key, service, payload in self._connection.execute(query, (after, spans)):
-                size -= len(payload)
+                size -= len(payload) + each
                 if found and size < 0:
                     break
                 found.append((number, (key, service, payload)))
@@ -195,7 +195,7 @@ class StateFile:
         with self._round() as execute:
             execute("DELETE FROM rounds WHERE number <= ?", (last,))
         with self._guarded():
-            self._connection.execute("PRAGMA incremental_vacuum")
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a page a row
         return size
 
     def restore(self, *, fingerprint: str) -> tuple[Any, Iterator[tuple[int, Input]]]:

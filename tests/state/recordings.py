@@ -26,11 +26,12 @@ def inputs_of(path: Path) -> list[Taken]:
     """(now in ns, input) for every line."""
     found: list[Taken] = []
     now_ns = 0
-    for entry in read(str(path)):
-        now_ns = max(now_ns, entry.received_ns)
-        step = None if isinstance(entry.what, Malformed) else to_step(entry.what.type, entry.what.object)
-        if step is not None:
-            found.append((now_ns, step))
+    with read(str(path)) as capture:
+        for entry in capture:
+            now_ns = max(now_ns, entry.received_ns)
+            step = None if isinstance(entry.what, Malformed) else to_step(entry.what.type, entry.what.object)
+            if step is not None:
+                found.append((now_ns, step))
     return found
 
 
