@@ -88,6 +88,7 @@ class Checkpoint:
         self._monotonic = monotonic
         self._worked_s = 0.0
         self._retry_at_s = 0.0
+        self._was_broken = False
 
     def record(self, taken: Sequence[tuple[int, Input]], cursors: Mapping[Target, str], *, emitted: int) -> None:
         """What this round took in. It is written with the round's spans, else by `commit`."""
@@ -96,10 +97,14 @@ class Checkpoint:
     def commit(self, worked_s: float) -> None:
         """The end of a round that took the linker so long."""
         self._worked_s += worked_s
+        was_broken, self._was_broken = self._was_broken, self._state.broken  # it may have broken with the spans
         try:
             self._state.commit()
+            if self._was_broken and not was_broken:
+                raise OSError("spans could not be written")
         except OSError as error:
             self._failed("round", error)
+            self._was_broken = True
 
     @property
     def due(self) -> bool:
@@ -123,6 +128,7 @@ class Checkpoint:
         self.snapshot_s = self.snapshot_at_s - began
         self.snapshot_bytes = size
         self.snapshots += 1
+        self._was_broken = False
         self._worked_s = 0.0
         _log.debug("snapshot: %d bytes in %.3f s", size, self.snapshot_s)
 

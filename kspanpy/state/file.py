@@ -31,6 +31,7 @@ SNAPSHOT: Final = "linker.snapshot"
 _VERSION: Final = 1
 _MAGIC: Final = b"kspanpy linker snapshot 1\n"
 _PAGES_PER_CHECKPOINT: Final = 4096  # 16 MiB
+_MANY_PAGES: Final = 1024
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -194,8 +195,7 @@ class StateFile:
         self.broken, self.journal_bytes = False, 0
         with self._round() as execute:
             execute("DELETE FROM rounds WHERE number <= ?", (last,))
-        with self._guarded():
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a page a row
+        self._give_back()
         return size
 
     def restore(self, *, fingerprint: str) -> tuple[Any, Iterator[tuple[int, Input]]]:
@@ -226,6 +226,15 @@ class StateFile:
     def size(self) -> int:
         """Bytes on the disk."""
         return sum(path.stat().st_size for path in self._folder.iterdir() if path.is_file())
+
+    def _give_back(self) -> None:
+        """Room that spilled spans had, a part at a time."""
+        with self._guarded():
+            if _number(self._connection.execute("PRAGMA freelist_count").fetchone()) > _MANY_PAGES:
+                # A script, because a single statement would stop after the first page.
+                self._connection.executescript(
+                    f"PRAGMA incremental_vacuum({_PAGES_PER_CHECKPOINT}); PRAGMA wal_checkpoint(TRUNCATE)"
+                )
 
     def _read_snapshot(self, fingerprint: str) -> tuple[Any, int]:
         try:

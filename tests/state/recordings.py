@@ -35,19 +35,17 @@ def inputs_of(path: Path) -> list[Taken]:
     return found
 
 
-def feed(linker: Linker, taken: Iterable[Taken], *, log: list[Taken] | None = None) -> list[Span]:
-    """What the linker makes of it. Nobody knows other owners. `log` gets all inputs, also the answers."""
+def feed(linker: Linker, taken: Iterable[Taken], *, answer: bool = True) -> list[Span]:
+    """What the linker makes of it. Nobody knows other owners, and says so if there is an `answer`."""
     spans: list[Span] = []
     for now_ns, fact in taken:
         waiting: deque[Input] = deque([fact])
         while waiting:
             step = waiting.popleft()
-            if log is not None:
-                log.append((now_ns, step))
             for output in linker.step(step, now_ns):
                 if isinstance(output, SpanEnded):
                     spans.append(output.span)
-                elif isinstance(output, LookupOwner):
+                elif isinstance(output, LookupOwner) and answer:
                     waiting.append(OwnerMissing(output.reference, "unavailable"))
     return spans
 
