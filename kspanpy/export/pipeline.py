@@ -100,14 +100,17 @@ class OtlpPipeline:
         repaired = 0
         for span in spans:
             good = checked(span)
-            encoded = good if isinstance(good, DropReason) else self._encoder.encode_checked(good)
+            if isinstance(good, DropReason):
+                refused.append(good)
+                continue
+            repaired += good.repaired
+            encoded = self._encoder.encode_checked(good)
             if isinstance(encoded, DropReason):
                 refused.append(encoded)
-            elif self._queue.fits(encoded):
-                ready.append(encoded)
+            elif self._has_shelf and not self._queue.fits(encoded):
+                refused.append(DropReason.TOO_LARGE)  # before it is on the shelf
             else:
-                refused.append(DropReason.TOO_LARGE)
-            repaired += not isinstance(good, DropReason) and good.repaired
+                ready.append(encoded)
 
         with self._changed:
             self._repaired += repaired

@@ -79,6 +79,7 @@ class SpanQueue:
 
     def __init__(self, limits: QueueLimits) -> None:
         self.limits = limits
+        self._largest = min(limits.batch_bytes, limits.bytes)
         self.emitted = 0
         self.recovered = 0
         self.acknowledged = 0
@@ -118,7 +119,7 @@ class SpanQueue:
 
     def fits(self, span: EncodedSpan) -> bool:
         """Whether it can be sent and kept at all."""
-        return span.size <= min(self.limits.batch_bytes, self.limits.bytes)
+        return span.size <= self._largest
 
     def recover(self, spans: int, size: int) -> None:
         """The process before has left these on the shelf: they count as emitted and wait."""
@@ -135,20 +136,22 @@ class SpanQueue:
 
     def put(self, span: EncodedSpan, now_ns: int) -> None:
         """A span came, with its number if it is on the shelf. The oldest make room for it."""
-        if not self.fits(span):
+        size = span.size
+        if size > self._largest:
             self.refuse(DropReason.TOO_LARGE)
             self._forget(span)
             return
         self.emitted += 1
         if not span.number:
-            self._append(span, now_ns)
-            while self._waiting and not self._has_room():
+            self._waiting.append((now_ns, span))
+            self._waiting_bytes += size
+            while self._is_over_memory() and self._waiting:
                 self._drop_oldest()  # at worst the one that just came, when everything else is in flight
             return
-        self.shelved_bytes += span.size
-        if self.spilled or not self._has_room(span.size):
+        self.shelved_bytes += size
+        if self.spilled or self._is_over_memory(1, size):
             self.spilled += 1
-            self._spilled_bytes += span.size
+            self._spilled_bytes += size
         else:
             self._append(span, now_ns)
         self._fit_shelf()
@@ -176,7 +179,7 @@ class SpanQueue:
         for span in spans:
             if span.number <= self._read:
                 continue
-            if self.fits(span) and not self._has_room(span.size) and not self.is_over:
+            if self.fits(span) and self._is_over_memory(1, span.size) and not self.is_over:
                 break  # the next time
             if not self.spilled:  # the shelf has more than it said
                 self.recover(1, span.size)
@@ -249,14 +252,14 @@ class SpanQueue:
     def _append(self, span: EncodedSpan, now_ns: int) -> None:
         self._waiting.append((now_ns, span))
         self._waiting_bytes += span.size
-        self._read = max(self._read, span.number)
+        self._read = span.number
 
-    def _has_room(self, size: int = 0) -> bool:
-        """In memory: for one more span of `size`; with 0 whether what is there is within the limits."""
+    def _is_over_memory(self, more: int = 0, size: int = 0) -> bool:
+        """Whether what is in memory, and `more` spans of `size` bytes, would be over its limits."""
         limits = self.limits
         return (
-            len(self._waiting) + self.in_flight + bool(size) <= limits.spans
-            and self._waiting_bytes + self.in_flight_bytes + size <= limits.bytes
+            len(self._waiting) + self.in_flight + more > limits.spans
+            or self._waiting_bytes + self.in_flight_bytes + size > limits.bytes
         )
 
     def _fit_shelf(self) -> None:
