@@ -13,6 +13,7 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +22,12 @@ import msgspec
 from kspanpy.core.linker import Linker
 from kspanpy.core.model import Object, ObjectReference
 from kspanpy.core.settings import LinkerSettings
-from kspanpy.core.steps import Discarded, EventSeen, Input, LookupOwner, ObjectSeen, OwnerMissing, SpanEnded
+from kspanpy.core.steps import Discarded, EventSeen, Input, LookupOwner, ObjectSeen, Output, OwnerMissing, SpanEnded
 from kspanpy.core.telling.attributes import is_event
 from kspanpy.errors import StartupError
 from kspanpy.export import OVERHEAD, EncodedSpan
 from kspanpy.kube import Resume
-from kspanpy.state import StateFile, Target, UnusableState, fingerprint
+from kspanpy.state import StateFile, Target, UnusableStateError, fingerprint
 
 _log = logging.getLogger(__name__)
 
@@ -51,11 +52,11 @@ def open_state(folder: Path, *, identity: str) -> StateFile:
     try:
         try:
             return StateFile.open(folder, identity=identity)
-        except UnusableState as error:
+        except UnusableStateError as error:
             _log.warning("the state in %s can not be used: %s; it is put aside", folder, error)
             StateFile.discard(folder)
             return StateFile.open(folder, identity=identity)
-    except (OSError, UnusableState) as error:
+    except (OSError, UnusableStateError) as error:
         raise StartupError(
             f"KSPANPY_STATE_DIRECTORY {folder} can not be used: {error}; give a folder that only this process writes to"
         ) from None
@@ -77,7 +78,9 @@ def resumptions(held: Held, cursors: Mapping[Target, str]) -> dict[Target, Resum
 class Checkpoint:
     """Owned by the loop's thread; only the counters are read by others."""
 
-    def __init__(self, state: StateFile, settings: LinkerSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, state: StateFile, settings: LinkerSettings, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.errors: Counter[str] = Counter()  # by operation: round, snapshot
         self.snapshots = 0
         self.snapshot_bytes = 0
@@ -98,10 +101,11 @@ class Checkpoint:
         """The end of a round that took the linker so long."""
         self._worked_s += worked_s
         was_broken, self._was_broken = self._was_broken, self._state.broken  # it may have broken with the spans
+        if self._was_broken and not was_broken:
+            self._failed("round", OSError("spans could not be written"))
+            return
         try:
             self._state.commit()
-            if self._was_broken and not was_broken:
-                raise OSError("spans could not be written")
         except OSError as error:
             self._failed("round", error)
             self._was_broken = True
@@ -141,7 +145,7 @@ class Checkpoint:
             held = Held(Linker(settings)) if fresh else Held(**content)
             stored = self._state.emitted()
             taken = _replay(held, inputs)
-        except (UnusableState, TypeError) as error:
+        except (UnusableStateError, TypeError) as error:
             _log.warning("the state on disk can not be used: %s; begins anew with what the API server still has", error)
             self.errors["restore"] += 1
             self._state.forget_linker()
@@ -174,10 +178,9 @@ def _replay(held: Held, inputs: Iterator[tuple[int, Input]]) -> int:
         held.now_ns = now_ns
         held.pending += isinstance(fact, EventSeen)
         answered(held.asked, fact)
-        try:
+        outputs: list[Output] = []
+        with suppress(Exception):  # a defect that the loop counted and logged when it happened
             outputs = held.linker.step(fact, now_ns)
-        except Exception:  # noqa: BLE001 - a defect that the loop has counted and logged when it happened
-            continue
         for output in outputs:
             match output:
                 case SpanEnded(span=span):
@@ -211,7 +214,10 @@ class SpanShelf:
 
     def load(self, after: int, *, spans: int, size: int) -> list[tuple[int, EncodedSpan]]:
         """The next ones."""
-        return [(number, EncodedSpan(*row)) for number, row in self._state.load(after, spans=spans, size=size, each=OVERHEAD)]
+        return [
+            (number, EncodedSpan(*row))
+            for number, row in self._state.load(after, spans=spans, size=size, each=OVERHEAD)
+        ]
 
     def remove(self, numbers: Sequence[int]) -> None:
         """They are settled."""

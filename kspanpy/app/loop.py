@@ -151,9 +151,7 @@ class Loop:
         """Begin."""
         self._thread.start()
 
-    def deliver(
-        self, received_ns: int, fact: Input | None, *, target: Target = ("", ""), cursor: str = ""
-    ) -> None:
+    def deliver(self, received_ns: int, fact: Input | None, *, target: Target = ("", ""), cursor: str = "") -> None:
         """Hand over an input; waits while the inbox is full. When the loop is over it is dropped: the next start sees it again."""
         arrival = Arrival(received_ns, fact, target, cursor)
         while not self._over.is_set():
@@ -238,7 +236,7 @@ class Loop:
     def _snapshot(self) -> None:
         if self._checkpoint is not None:
             held = Held(
-                cast(RealLinker, self._linker),
+                cast("RealLinker", self._linker),
                 now_ns=self._now_ns,
                 emitted=self._emitted,
                 pending=self._count().pending,

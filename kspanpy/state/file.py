@@ -23,7 +23,7 @@ from typing import Any, Final, TypeAlias
 
 from kspanpy.core.steps import Input
 from kspanpy.state import inputs, snapshot
-from kspanpy.state.errors import UnusableState
+from kspanpy.state.errors import UnusableStateError
 
 FILE: Final = "kspanpy.sqlite"
 SNAPSHOT: Final = "linker.snapshot"
@@ -65,7 +65,7 @@ class StateFile:
 
     @classmethod
     def open(cls, folder: Path, *, identity: str) -> StateFile:
-        """Opens or makes the file of this cluster (`identity`). Raises OSError, or UnusableState: then `discard` helps."""
+        """Opens or makes the file of this cluster (`identity`). Raises OSError, or UnusableStateError: then `discard` helps."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
@@ -91,10 +91,10 @@ class StateFile:
         """Puts what is there aside, replacing what was put aside before."""
         for name in (FILE, SNAPSHOT):
             with contextlib.suppress(FileNotFoundError):
-                os.replace(folder / name, folder / f"{name}.unusable")
+                (folder / name).replace(folder / f"{name}.unusable")
         for suffix in ("-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
-                os.remove(folder / f"{FILE}{suffix}")
+                (folder / f"{FILE}{suffix}").unlink()
 
     def close(self) -> None:
         """Frees the file. What has been committed stays."""
@@ -190,7 +190,7 @@ class StateFile:
             stream.write(_MAGIC + f"{fingerprint} {last}\n".encode())
             size, crc = snapshot.dump(thing, stream)
             stream.write(snapshot.footer(size, crc))
-        os.replace(fresh, self._folder / SNAPSHOT)
+        fresh.replace(self._folder / SNAPSHOT)
         self._inputs, self._cursors, self._emitted = [], dict(cursors), emitted
         self.broken, self.journal_bytes = False, 0
         with self._round() as execute:
@@ -199,7 +199,7 @@ class StateFile:
         return size
 
     def restore(self, *, fingerprint: str) -> tuple[Any, Iterator[tuple[int, Input]]]:
-        """The last snapshot (None if there was none), and the inputs since. Raises UnusableState."""
+        """The last snapshot (None if there was none), and the inputs since. Raises UnusableStateError."""
         thing, last = self._read_snapshot(fingerprint)
         return thing, self._rounds(last)
 
@@ -217,7 +217,7 @@ class StateFile:
     def forget_linker(self) -> None:
         """Begins anew with the linker; the spans stay."""
         with contextlib.suppress(FileNotFoundError):
-            os.replace(self._folder / SNAPSHOT, self._folder / f"{SNAPSHOT}.unusable")
+            (self._folder / SNAPSHOT).replace(self._folder / f"{SNAPSHOT}.unusable")
         with self._transaction() as execute:
             for table in ("rounds", "cursors", "facts WHERE name = 'emitted'"):
                 execute(f"DELETE FROM {table}")  # noqa: S608 - constants
@@ -243,23 +243,24 @@ class StateFile:
             return None, 0
         with stream:
             if stream.readline(128) != _MAGIC:
-                raise UnusableState("its snapshot is not one of kspanpy")
+                raise UnusableStateError("its snapshot is not one of kspanpy")
             wrote, _, last = stream.readline(128).decode("ascii", "replace").strip().partition(" ")
             if wrote != fingerprint or not last.isdigit():
-                raise UnusableState("its snapshot is of another version, or of other settings")
+                raise UnusableStateError("its snapshot is of another version, or of other settings")
             snapshot.verify(stream)
             return snapshot.load(stream), int(last)
 
-    def _rounds(self, last: int) -> Iterator[tuple[int, Input]]:
+    def _rounds(self, after: int) -> Iterator[tuple[int, Input]]:
         while True:
             with self._guarded():
                 found = self._connection.execute(
-                    "SELECT number, inputs FROM rounds WHERE number > ? ORDER BY number LIMIT 64", (last,)
+                    "SELECT number, inputs FROM rounds WHERE number > ? ORDER BY number LIMIT 64", (after,)
                 ).fetchall()
             if not found:
                 return
-            for last, record in found:  # noqa: B007 - the last one is where the next query begins
+            for _, record in found:
                 yield from inputs.decode(record)
+            after = found[-1][0]
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -284,7 +285,7 @@ class StateFile:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    os.chmod(path, 0o600)
+    path.chmod(0o600)
     return connection
 
 
@@ -296,25 +297,25 @@ def _prepare(connection: sqlite3.Connection, identity: str) -> None:
         connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
-            raise UnusableState(f"its format is {version}, this is {_VERSION}")
+            raise UnusableStateError(f"its format is {version}, this is {_VERSION}")
         connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA user_version = {_VERSION}")
         known = connection.execute("SELECT value FROM facts WHERE name = 'identity'").fetchone()
         if known is None:
             connection.execute("INSERT INTO facts VALUES ('identity', ?)", (identity,))
         elif known[0] != identity:
-            raise UnusableState("it is of another cluster")
+            raise UnusableStateError("it is of another cluster")
     except sqlite3.OperationalError as error:
         raise OSError(f"the state on disk: {error}") from None
     except sqlite3.DatabaseError as error:
-        raise UnusableState(f"it is damaged ({error})") from None
+        raise UnusableStateError(f"it is damaged ({error})") from None
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _number(value: Any) -> int:  # noqa: ANN401 - a row, a column or nothing
+def _number(value: Any) -> int:
     if isinstance(value, tuple):
         value = value[0]
     return int(value or 0)

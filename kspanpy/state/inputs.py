@@ -9,7 +9,7 @@ import msgspec
 
 from kspanpy.core import steps
 from kspanpy.core.steps import Input
-from kspanpy.state.errors import UnusableState
+from kspanpy.state.errors import UnusableStateError
 
 _KINDS: Final = (
     steps.ObjectSeen,
@@ -34,9 +34,9 @@ def encode(inputs: Sequence[tuple[int, Input]]) -> bytes:
 
 
 def decode(record: bytes) -> Iterator[tuple[int, Input]]:
-    """What `encode` was given. Raises UnusableState."""
+    """What `encode` was given. Raises UnusableStateError."""
     try:
         for now_ns, number, body in _records.decode(record):
             yield now_ns, _decoders[number].decode(body)
     except (msgspec.MsgspecError, IndexError, UnicodeError) as error:
-        raise UnusableState(f"an input can not be read ({type(error).__name__})") from None
+        raise UnusableStateError(f"an input can not be read ({type(error).__name__})") from None

@@ -26,7 +26,7 @@ import kspanpy.core
 from kspanpy import __version__
 from kspanpy.core.objects.catalog import Record
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
-from kspanpy.state.errors import UnusableState
+from kspanpy.state.errors import UnusableStateError
 
 _PROTOCOL: Final = 5
 _NODES: Final[dict[type, tuple[str, ...]]] = {kind: kind.__slots__ for kind in (Record, Chapter, Story, Lifecycle)}
@@ -67,7 +67,7 @@ def fingerprint(settings: object) -> str:
 
 def _node(number: int, kind: int) -> object:
     """Stands in the pickle for a node; the loader takes its own function in place of this one."""
-    raise UnusableState(f"node {number} of kind {kind} outside of a state")
+    raise UnusableStateError(f"node {number} of kind {kind} outside of a state")
 
 
 class _Writer(pickle.Pickler):
@@ -78,7 +78,7 @@ class _Writer(pickle.Pickler):
         self.queue: deque[object] = deque()
         self.count = 0
 
-    def reducer_override(self, obj: object) -> Any:  # noqa: ANN401 - of the interface
+    def reducer_override(self, obj: object) -> Any:
         """A node is met for the first time: a number from now on."""
         kind = _NUMBERS.get(type(obj))
         if kind is None:
@@ -93,7 +93,7 @@ class _Reader(pickle.Unpickler):
         super().__init__(stream)
         self.nodes: list[object] = []
 
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - of the interface
+    def find_class(self, module: str, name: str) -> Any:
         """Only what a state consists of."""
         if (module, name) == (_HERE, "_node"):
             return self._node
@@ -103,11 +103,11 @@ class _Reader(pickle.Unpickler):
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module:
                 return found
-        raise UnusableState(f"{module}.{name} has no place in it"[:200])
+        raise UnusableStateError(f"{module}.{name} has no place in it"[:200])
 
     def _node(self, number: int, kind: int) -> object:
         if number != len(self.nodes):
-            raise UnusableState("its parts are out of order")
+            raise UnusableStateError("its parts are out of order")
         self.nodes.append(_KINDS[kind].__new__(_KINDS[kind]))
         return self.nodes[number]
 
@@ -119,7 +119,7 @@ class _Checked:
         self._stream = stream
         self.size = self.crc = 0
 
-    def write(self, data: Any) -> int:  # noqa: ANN401 - bytes or a PickleBuffer's view
+    def write(self, data: Any) -> int:
         """Pass on."""
         self.crc = zlib.crc32(data, self.crc)
         written = self._stream.write(data)
@@ -139,7 +139,7 @@ def dump(thing: object, stream: BinaryIO) -> tuple[int, int]:
 
 
 def verify(stream: BinaryIO) -> None:
-    """Reads to the end and back: raises UnusableState if this is not all that was written, or not as it was."""
+    """Reads to the end and back: raises UnusableStateError if this is not all that was written, or not as it was."""
     here = stream.tell()
     size = stream.seek(0, os.SEEK_END) - here - _FOOTER
     stream.seek(here)
@@ -148,7 +148,7 @@ def verify(stream: BinaryIO) -> None:
         crc = zlib.crc32(data, crc)
         left -= len(data)
     if left or stream.read(_FOOTER) != footer(size, crc):
-        raise UnusableState("its snapshot is damaged")
+        raise UnusableStateError("its snapshot is damaged")
     stream.seek(here)
 
 
@@ -157,8 +157,8 @@ def footer(size: int, crc: int) -> bytes:
     return f"\n{crc:08x} {size:016x}\n".encode()
 
 
-def load(stream: BinaryIO) -> Any:  # noqa: ANN401 - what was dumped
-    """What `dump` wrote. Raises UnusableState."""
+def load(stream: BinaryIO) -> Any:
+    """What `dump` wrote. Raises UnusableStateError."""
     reader = _Reader(stream)
     try:
         thing = reader.load()
@@ -168,8 +168,8 @@ def load(stream: BinaryIO) -> Any:  # noqa: ANN401 - what was dumped
             for name, value in zip(_NODES[type(node)], reader.load(), strict=True):
                 object.__setattr__(node, name, value)
             done += 1
-    except UnusableState:
+    except UnusableStateError:
         raise
     except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
-        raise UnusableState(f"it is damaged ({type(error).__name__})") from None
+        raise UnusableStateError(f"it is damaged ({type(error).__name__})") from None
     return thing

@@ -81,7 +81,7 @@ class Process:
         until(lambda: self.state.cursors().get(PODS) == str(taken[-1][0]))
 
     def kill(self, to: Path, *, caught_up: Callable[[], bool] = lambda: True) -> Process:
-        """kill -9, and the next process on what is on the disk at this moment."""
+        """Kill -9, and the next process on what is on the disk at this moment."""
         shutil.copytree(self.folder, to)
         self.loop._offer = lambda _: None  # it is dead
         self.loop.stop(5)
@@ -106,7 +106,9 @@ def told(spans: Sequence[Span]) -> list[tuple[bytes, bytes]]:
 
 @pytest.mark.parametrize("name", ["captures/deployment", "recorded/strategies", "recorded/incident", "recorded/gitops"])
 @pytest.mark.parametrize("snapshots", [False, True])
-def test_killed_five_times_it_tells_what_one_process_would_have_told(tmp_path: Path, name: str, snapshots: bool) -> None:
+def test_killed_five_times_it_tells_what_one_process_would_have_told(
+    tmp_path: Path, name: str, *, snapshots: bool
+) -> None:
     """Every span once, in order, byte-identical; with snapshots in between and without."""
     recording = inputs_of(FIXTURES / f"{name}.ndjson.gz")
     clock = Clock()
@@ -177,7 +179,9 @@ class TestGap:
 def owned(name: str) -> ObjectSeen:
     """A Deployment of something that nobody watches."""
     owner = OwnerReference("example.test/v1", "Gadget", name, f"uid-{name}", controller=True)
-    return ObjectSeen(Object("apps/v1", "Deployment", "shop", f"{name}-web", f"web-{name}", owners=(owner,), generation=1))
+    return ObjectSeen(
+        Object("apps/v1", "Deployment", "shop", f"{name}-web", f"web-{name}", owners=(owner,), generation=1)
+    )
 
 
 def test_watches_go_on_with_what_they_had_shown(rollout: list[Taken]) -> None:
@@ -228,7 +232,7 @@ class TestTrouble:
     def test_a_folder_that_can_not_be_used_is_no_start(self, tmp_path: Path) -> None:
         """One line that names it."""
         (tmp_path / "file").write_text("")
-        with pytest.raises(StartupError, match="KSPANPY_STATE_DIRECTORY .*file.* can not be used"):
+        with pytest.raises(StartupError, match=r"KSPANPY_STATE_DIRECTORY .*file.* can not be used"):
             open_state(tmp_path / "file", identity="x")
 
     def test_a_damaged_snapshot_begins_anew(self, tmp_path: Path, rollout: list[Taken]) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.state.recordings import Taken
 
-from kspanpy.core.steps import GapBegan, GapEnded, OwnerMissing, Tick
 from kspanpy.core.model import ObjectReference
-from kspanpy.state import Row, StateFile, UnusableState
+from kspanpy.core.steps import GapBegan, GapEnded, OwnerMissing, Tick
+from kspanpy.state import Row, StateFile, UnusableStateError
 from kspanpy.state.file import FILE, SNAPSHOT
+from tests.state.recordings import Taken
 
 PODS = ("Pod", "")
 
@@ -141,7 +140,7 @@ class TestSnapshots:
         data = bytearray(path.read_bytes())
         data[int(at * len(data))] ^= 4
         path.write_bytes(data)
-        with pytest.raises(UnusableState):
+        with pytest.raises(UnusableStateError):
             state.restore(fingerprint="f")
 
     def test_one_of_other_code_is_not_used_but_the_spans_are(self, tmp_path: Path) -> None:
@@ -149,7 +148,7 @@ class TestSnapshots:
         state = opened(tmp_path / "a")
         state.put([row(1)])
         state.snapshot({"held": 0}, {PODS: "3"}, emitted=1, fingerprint="old")
-        with pytest.raises(UnusableState, match="another version"):
+        with pytest.raises(UnusableStateError, match="another version"):
             state.restore(fingerprint="new")
         state.forget_linker()
         held, inputs = state.restore(fingerprint="new")
@@ -171,7 +170,7 @@ class TestTrouble:
     def test_another_cluster_is_not_taken_for_this_one(self, tmp_path: Path) -> None:
         """Its stories are not ours."""
         opened(tmp_path).close()
-        with pytest.raises(UnusableState, match="another cluster"):
+        with pytest.raises(UnusableStateError, match="another cluster"):
             StateFile.open(tmp_path, identity="other")
         StateFile.discard(tmp_path)
         StateFile.open(tmp_path, identity="other").close()
@@ -183,7 +182,7 @@ class TestTrouble:
         (tmp_path / FILE).write_bytes(damage)
         try:
             opened(tmp_path).close()
-        except UnusableState:
+        except UnusableStateError:
             StateFile.discard(tmp_path)
             opened(tmp_path).close()
 
@@ -213,7 +212,7 @@ class TestTrouble:
         state.record(rollout[:1], {}, emitted=0)
         state.snapshot({}, {}, emitted=0, fingerprint="f")
         for path in (tmp_path / "a").iterdir():
-            assert os.stat(path).st_mode & 0o077 == 0, path
+            assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_what_is_spilled_and_settled_gives_its_room_back(tmp_path: Path) -> None:

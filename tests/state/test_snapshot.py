@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.state.recordings import FIXTURES, SETTINGS, Taken, ended, feed, inputs_of
 
 from kspanpy.core.linker import Linker
 from kspanpy.core.model import SECOND, Object, OwnerReference
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import ObjectSeen
-from kspanpy.state import UnusableState, fingerprint, snapshot
+from kspanpy.state import UnusableStateError, fingerprint, snapshot
+from tests.state.recordings import FIXTURES, SETTINGS, Taken, ended, feed, inputs_of
 
 PARTS = 7
 
@@ -95,7 +95,7 @@ class TestTrust:
             b"ckspanpy.core.moment\nheapq.heappush\n(]K\x01tR.",
             b"ckspanpy.state.snapshot\nos.system\n(S'x'\ntR.",
         ):
-            with pytest.raises(UnusableState):
+            with pytest.raises(UnusableStateError):
                 snapshot.load(io.BytesIO(evil))
 
     def test_a_torn_file_is_unusable(self) -> None:
@@ -103,7 +103,7 @@ class TestTrust:
         linker = Linker(SETTINGS)
         data = written(linker).read()
         for size in range(0, len(data) - 1, len(data) // 50):
-            with pytest.raises(UnusableState):
+            with pytest.raises(UnusableStateError):
                 snapshot.load(io.BytesIO(data[:size]))
 
 

@@ -7,6 +7,7 @@ never seen. Everything is bounded; the dead leave first, in the order of their d
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
