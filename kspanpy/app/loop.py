@@ -244,7 +244,7 @@ class Loop:
             )
             self._checkpoint.snapshot(held, {})
 
-    def _take(self) -> list[tuple[int, Input]]:
+    def _take(self) -> list[Arrival]:
         """What is there, after the first wait; empty when there is nothing but time has passed."""
         batch: list[Arrival] = []
         try:

@@ -24,7 +24,9 @@ _KINDS: Final = (
 )
 _NUMBERS: Final[dict[type, int]] = {kind: number for number, kind in enumerate(_KINDS)}
 _encoder = msgspec.msgpack.Encoder()
-_decoders: Final = tuple(msgspec.msgpack.Decoder(kind) for kind in _KINDS)
+_decoders: Final[tuple[msgspec.msgpack.Decoder[Input], ...]] = tuple(
+    msgspec.msgpack.Decoder[Input](kind) for kind in _KINDS
+)
 _records: Final = msgspec.msgpack.Decoder(list[tuple[int, int, msgspec.Raw]])
 
 

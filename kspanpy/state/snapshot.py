@@ -18,7 +18,7 @@ import zlib
 from collections import deque
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import msgspec
 
@@ -70,10 +70,14 @@ def _node(number: int, kind: int) -> object:
     raise UnusableStateError(f"node {number} of kind {kind} outside of a state")
 
 
+class _Sink(Protocol):
+    def write(self, data: Any, /) -> int: ...
+
+
 class _Writer(pickle.Pickler):
     """Writes nodes as numbers and remembers which are still to be written."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: _Sink) -> None:
         super().__init__(stream, _PROTOCOL)
         self.queue: deque[object] = deque()
         self.count = 0
@@ -108,7 +112,7 @@ class _Reader(pickle.Unpickler):
     def _node(self, number: int, kind: int) -> object:
         if number != len(self.nodes):
             raise UnusableStateError("its parts are out of order")
-        self.nodes.append(_KINDS[kind].__new__(_KINDS[kind]))
+        self.nodes.append(object.__new__(_KINDS[kind]))
         return self.nodes[number]
 
 
@@ -130,7 +134,7 @@ class _Checked:
 def dump(thing: object, stream: BinaryIO) -> tuple[int, int]:
     """Writes `thing` (the linker and what the caller keeps with it); gives the size in bytes and the CRC-32 of what was written."""
     checked = _Checked(stream)
-    writer = _Writer(checked)  # type: ignore[arg-type] - only `write` is used
+    writer = _Writer(checked)
     writer.dump(thing)
     while writer.queue:
         node = writer.queue.popleft()

@@ -57,3 +57,16 @@ def differing(collector: FakeCollector) -> list[str]:
 def arrived(collector: FakeCollector) -> tuple[int, int]:
     """How many spans arrived, and how many of them for the first time."""
     return len(collector.accepted), len(set(collector.accepted))
+
+
+def stories(collector: FakeCollector, name: str) -> int:
+    """How many traces have a root span of that name."""
+    roots = {
+        span.trace_id
+        for request in list(collector.requests)
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+        if span.name == name and not span.parent_span_id
+    }
+    return len(roots)

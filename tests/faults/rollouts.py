@@ -35,6 +35,7 @@ class Rollouts(threading.Thread):
         self._generations = dict.fromkeys((f"web-{number}" for number in range(deployments)), 0)
         self._pods: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
         self.events = 0
+        self.rounds = 0  # rollouts that are owed as a story each
 
     def run(self) -> None:
         """Rounds."""
@@ -110,6 +111,7 @@ class Rollouts(threading.Thread):
                 "availableReplicas": 1,
             }
             self._server.put(plural, thing)
+        self.rounds += 1
 
     def _put(
         self,

@@ -13,11 +13,12 @@ from fakes.apiserver import FakeApiServer
 from fakes.collector import FakeCollector
 from fakes.service import Service, until
 
-from tests.faults.oracle import Oracle, arrived, differing
+from tests.faults.oracle import Oracle, arrived, differing, stories
 from tests.faults.rollouts import Rollouts
 
 SECONDS = float(os.environ.get("KSPANPY_FAULT_SECONDS", "60"))
 EVERY_S = 7.0
+ROLLOUT = "Deployment rollout"
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def begin(server: FakeApiServer, collector: FakeCollector, tmp_path: Path) -> It
         environ = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "KSPANPY_STATE_DIRECTORY": str(tmp_path / "state"),
+            "KSPANPY_SETTLE_SECONDS": "1",
         } | environ
         started.append(Service(folder, server.kubeconfig(folder), **environ))
         return started[-1]
@@ -65,35 +67,41 @@ def kill_again_and_again(begin: Callable[..., Service], load: Rollouts, *, secon
     return kills + 1
 
 
-def settle(begin: Callable[..., Service], oracle: Oracle, collector: FakeCollector, *, seconds: float = 20) -> Service:
-    """The last process, which is left alone, delivers what is missing."""
+def settle(begin: Callable[..., Service], load: Rollouts, oracle: Oracle, collector: FakeCollector) -> Service:
+    """The last process, which is left alone, delivers what is missing and tells every rollout."""
     service = begin().ready()
-    until(lambda: not oracle.missing(collector), f"missing: {oracle.missing(collector)[:5]}", seconds=seconds)
+    until(lambda: not oracle.missing(collector), f"missing: {oracle.missing(collector)[:5]}", seconds=20)
+    until(lambda: stories(collector, ROLLOUT) >= load.rounds, "not all rollouts are told", seconds=40)
+    assert stories(collector, ROLLOUT) == load.rounds
     return service
 
 
 def test_three_kills(begin: Callable[..., Service], server: FakeApiServer, collector: FakeCollector) -> None:
     """The short version."""
     oracle = Oracle()
-    kills = kill_again_and_again(begin, Rollouts(server, oracle, rate=40), seconds=6, every_s=2.5)
-    service = settle(begin, oracle, collector)
+    load = Rollouts(server, oracle, rate=40)
+    kills = kill_again_and_again(begin, load, seconds=6, every_s=2.5)
+    service = settle(begin, load, oracle, collector)
     assert kills >= 2
     assert differing(collector) == []
     assert service.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(SECONDS + 180)
 def test_killed_every_seven_seconds(
     begin: Callable[..., Service], server: FakeApiServer, collector: FakeCollector, say: Callable[[str], None]
 ) -> None:
     """The figure of the promise; ten minutes with KSPANPY_FAULT_SECONDS=600."""
     oracle = Oracle()
-    kills = kill_again_and_again(begin, Rollouts(server, oracle, rate=40), seconds=SECONDS, every_s=EVERY_S)
-    service = settle(begin, oracle, collector)
+    load = Rollouts(server, oracle, rate=40)
+    kills = kill_again_and_again(begin, load, seconds=SECONDS, every_s=EVERY_S)
+    service = settle(begin, load, oracle, collector)
     spans, first = arrived(collector)
     say(
         f"{kills} kills in {SECONDS:.0f} s: {len(oracle)} occurrences owed, {len(oracle.missing(collector))} missing, "
-        f"{spans} spans arrived, {spans - first} of them again, {len(differing(collector))} differ"
+        f"{spans} spans arrived, {spans - first} of them again, {len(differing(collector))} differ; "
+        f"{stories(collector, ROLLOUT)} of {load.rounds} rollouts told"
     )
     assert differing(collector) == []
     assert service.end(signal.SIGTERM) == 0
