@@ -42,6 +42,9 @@ class Linker(Protocol):
     def finish(self, now_ns: int, /) -> list[Output]:
         """Close what is open."""
 
+    def said(self) -> list[Output]:
+        """What the step that was interrupted by an exception had said before."""
+
     def next_deadline(self) -> int | None:
         """When to step again even if nothing is received."""
 
@@ -50,7 +53,10 @@ class Linker(Protocol):
 
 
 class Counts(NamedTuple):
-    """One consistent reading of the loop, replaced as a whole after every batch. seen = exported + discarded + pending."""
+    """One consistent reading of the loop, replaced as a whole after every batch.
+
+    seen = exported + discarded + pending, where pending is what the linker itself says it holds: `unaccounted` is what is missing.
+    """
 
     seen: int
     exported: int
@@ -64,7 +70,12 @@ class Counts(NamedTuple):
     @property
     def pending(self) -> int:
         """Events that still wait for their place, or whose span has not ended."""
-        return self.seen - self.exported - sum(self.discarded.values())
+        return self.held.held_events
+
+    @property
+    def unaccounted(self) -> int:
+        """Events that nobody knows of any more (or, below 0, that were told twice): always 0, or it is a bug."""
+        return self.seen - self.exported - sum(self.discarded.values()) - self.pending
 
 
 class Loop:
@@ -92,6 +103,7 @@ class Loop:
         self._clock = (self._started_ns, monotonic())
         self._ahead_ns = 0
         self._seen = self._exported = self._stories = self._failed = self._errors = 0
+        self._errors_counted = 0
         self._discarded: Counter[DiscardReason] = Counter()
         self._busy_s = 0.0
         self.counts = self._count()
@@ -191,7 +203,7 @@ class Loop:
             return self._linker.step(fact, self._now_ns)
         except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
             self._defect()
-            return []
+            return self._linker.said()
 
     def _carry_out(self, outputs: list[Output], spans: list[Span]) -> None:
         pending = deque(outputs)
@@ -213,13 +225,21 @@ class Loop:
             self._failed += bool(span.error)
 
     def _finish(self) -> None:
-        spans: list[Span] = []
+        for _ in range(_SHOWN):  # each defect costs one item; what comes after it shall be told all the same
+            spans: list[Span] = []
+            defects = self._errors
+            self._carry_out(self._finished(), spans)
+            self._hand_on(spans)
+            if self._errors == defects:
+                break
+        self.counts = self._count()
+
+    def _finished(self) -> list[Output]:
         try:
-            self._carry_out(self._linker.finish(self._now_ns), spans)
+            return self._linker.finish(self._now_ns)
         except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
             self._defect()
-        self._hand_on(spans)
-        self.counts = self._count()
+            return self._linker.said()
 
     def _hand_on(self, spans: list[Span]) -> None:
         if not spans:
@@ -235,7 +255,7 @@ class Loop:
             _log.exception("a defect of this program; the service goes on")
 
     def _count(self) -> Counts:
-        return Counts(
+        counts = Counts(
             seen=self._seen,
             exported=self._exported,
             discarded={reason: self._discarded[reason] for reason in DiscardReason},
@@ -245,3 +265,9 @@ class Loop:
             busy_s=self._busy_s,
             held=self._linker.stats(),
         )
+        lost = counts.unaccounted
+        if lost > 0 and self._errors > self._errors_counted:
+            self._discarded[DiscardReason.DEFECT] += lost
+            counts.discarded[DiscardReason.DEFECT] += lost
+        self._errors_counted = self._errors
+        return counts

@@ -51,6 +51,12 @@ class LinkerStats(msgspec.Struct, frozen=True):
     closed_stories: int
     closed_lifecycles: int
     events_remembered: int
+    open_steps: int = 0  # event spans that wait for their end
+
+    @property
+    def held_events(self) -> int:
+        """Occurrences that have been taken in and have neither a finished span nor a reason yet."""
+        return self.pending_events + self.open_steps
 
 
 class Linker:
@@ -66,9 +72,19 @@ class Linker:
         self._seen = SeenEvents(capacity=settings.max_events_remembered, memory_ns=self._moment.memory_ns)
 
     def step(self, fact: Input, now_ns: int) -> list[Output]:
-        """Takes one fact, received at `now_ns`; returns what follows from it and from the time that has passed."""
+        """Takes one fact, received at `now_ns`; returns what follows from it and from the time that has passed.
+
+        A defect costs what it happened to, no more: the fact is taken in even if something that was due could not be done, and
+        `said` has what came out before the exception.
+        """
         out = self._moment.out = []
-        self._advance(now_ns)
+        try:
+            self._advance(now_ns)
+        finally:
+            self._take(fact)
+        return out
+
+    def _take(self, fact: Input) -> None:
         if isinstance(fact, EventSeen):
             self._event(fact.event)
         elif isinstance(fact, ObjectSeen):
@@ -83,7 +99,10 @@ class Linker:
             self._catalog.missing.add(fact.kind)
         elif isinstance(fact, OwnerMissing):
             self._placer.owner_missing(fact.reference)
-        return out
+
+    def said(self) -> list[Output]:
+        """What the last `step` or `finish` had to say until it ended or was interrupted by a defect."""
+        return self._moment.out
 
     def finish(self, now_ns: int) -> list[Output]:
         """Nothing more will come: places what waits and closes what is open, as it stands."""
@@ -109,6 +128,7 @@ class Linker:
             closed_stories=self._book.closed,
             closed_lifecycles=self._book.closed_lifecycles,
             events_remembered=len(self._seen),
+            open_steps=self._moment.open_steps,
         )
 
     def _advance(self, now_ns: int) -> None:

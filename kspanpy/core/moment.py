@@ -19,6 +19,7 @@ class Moment:
         self.settings = settings
         self.now_ns = 0
         self.out: list[Output] = []
+        self.open_steps = 0  # event spans that wait for their end, of all lifecycles
         self.settle_ns = int(settings.settle_s * SECOND)
         self.linger_ns = int(settings.linger_s * SECOND)
         self.quiet_ns = int(settings.quiet_s * SECOND)

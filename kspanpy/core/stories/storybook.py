@@ -32,7 +32,7 @@ class StoryBook:
     def __init__(self, moment: Moment, catalog: Catalog, causes: Causes) -> None:
         self._moment = moment
         self._causes = causes
-        self._teller = spans.Teller(catalog, service=moment.settings.service)
+        self._teller = spans.Teller(moment, catalog)
         self._open: dict[bytes, Story] = {}
         self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
         self.closed_lifecycles = 0
