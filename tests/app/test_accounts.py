@@ -36,9 +36,14 @@ class TestTheHelper:
             Accounts(lambda: {**GOOD, name: GOOD[name] + 1}).check()  # type: ignore[operator]
 
     def test_spans_of_other_processes_are_in_the_sum(self) -> None:
-        """Those that came from the one before, and those that stay for the next."""
-        other = {"kspanpy_spans_recovered_total": 5, "kspanpy_spans_left": 2, "kspanpy_spans_queued": 6}
+        """Those that came from the one before are emitted; those that stay for the next have a name."""
+        other = {"kspanpy_spans_recovered_total": 5, "kspanpy_spans_left": 2, "kspanpy_spans_queued": 1}
         assert Accounts(lambda: GOOD | other).check().spans["left"] == 2
+
+    def test_what_the_service_itself_can_not_account_for_is_noticed(self) -> None:
+        """Whatever the sum says."""
+        with pytest.raises(AssertionError, match="unaccounted"):
+            Accounts(lambda: GOOD | {"kspanpy_events_unaccounted": 1}).check()
 
     def test_an_empty_page_is_no_good_account(self) -> None:
         """0 = 0 + 0 + 0 proves nothing."""

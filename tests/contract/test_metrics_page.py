@@ -46,12 +46,12 @@ def scraped(tmp_path: Path) -> Families:
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = [label for sample in family.samples for label in sample.labels.items() if label[0] != "le"]
         found[name] = {"type": family.type, "values": [value for _, value in labels], "labels": {k for k, _ in labels}}
-    return {name: family for name, family in found.items() if name.startswith("kspanpy_")}
+    return {name: family for name, family in found.items() if name.startswith(("kspanpy_", "otel_"))}
 
 
 def listed() -> Families:
     """The table of metrics."""
-    rows = re.findall(r"^\| `(kspanpy_\w+)` \| (\w+) \| (?:`(\w+)`)? ?\|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `((?:kspanpy|otel)_\w+)` \| (\w+) \| (?:`(\w+)`)? ?\|", PAGE, re.MULTILINE)
     return {name: {"type": type_, "label": label} for name, type_, label in rows}
 
 
@@ -110,7 +110,7 @@ def test_every_reason_for_an_unreadable_input_is_on_the_page_it_refers_to(reason
 
 def test_rules_for_alerts_name_metrics_that_exist() -> None:
     """A typing error in an alert is a silence."""
-    assert set(re.findall(r"\bkspanpy_\w+", PAGE.partition("## What to watch")[2])) <= listed().keys()
+    assert set(re.findall(r"\b(?:kspanpy|otel_sdk)_\w+", PAGE.partition("## Alerts")[2])) <= listed().keys()
 
 
 def test_both_sums_are_on_the_page() -> None:
