@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
-from fakes.accounts import Accounts
+from fakes.accounts import Account, Accounts
+from fakes.apiserver import FakeApiServer
+from fakes.collector import Accept, Answer, FakeCollector, Reset
+from fakes.objects import event, pod
+
+from tests.app.test_service import Service, now, until
 
 GOOD = {
     "kspanpy_events_seen_total": 6,
@@ -79,3 +87,68 @@ def _wait_for(accounts: Accounts, scrapes: int) -> None:
     while accounts.scrapes < scrapes:
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+class TestAService:
+    """`kspanpy run` while its backend does everything that a backend can do."""
+
+    def test_at_every_scrape_of_several_at_a_time(self, server: FakeApiServer, tmp_path: Path) -> None:
+        """Refused for now, cut off, taken in part, refused for good, then gone for longer than the queue can hold, then back."""
+        backend = [Answer(503), Reset(), Accept(rejected=3), Answer(400)]
+        server.put("pods", pod("web"))
+        with ExitStack() as stack:
+            collector = stack.enter_context(FakeCollector("http/protobuf", backend))
+            service = stack.enter_context(
+                closing(
+                    Service(
+                        tmp_path, server.kubeconfig(tmp_path), "--shutdown-seconds", "2",
+                        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.port}",
+                        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf", KSPANPY_QUEUE_SPANS="512",
+                    )
+                )
+            )  # fmt: skip
+            service.ready()
+            scrapers = [Accounts(f"http://{service.address}") for _ in range(3)]
+            with ExitStack() as watching:
+                for scraper in scrapers:
+                    watching.enter_context(scraper.watched(0.02, at_least=20))
+                self._happen(server, 0, 60)
+                until(lambda: len(collector.payloads) >= 3, "the backend does not take them")
+                self._happen(server, 60, 120)
+                until(
+                    lambda: _seen(scrapers) == 120 and len(collector.payloads) >= len(backend), "the backend's faults"
+                )
+                collector.close()
+                self._happen(server, 120, 900)
+                until(
+                    lambda: _seen(scrapers) == 900 and _last(scrapers).spans["queued"] == 512, "the queue is not full"
+                )
+                stack.enter_context(FakeCollector("http/protobuf", port=collector.port))
+                account = scrapers[0].settled()
+
+            lost = account.by_reason("spans_dropped_total")
+            assert lost.keys() == {"rejected", "queue_full"}
+            assert account.events == {"seen": 900, "exported": 900, "discarded": 0, "pending": 0}
+            exported = account.samples["otel_sdk_exporter_span_exported_total"]
+            processed = account.samples["otel_sdk_processor_span_processed_total"]
+            assert (exported[""], exported["rejected"]) == (account.spans["acknowledged"], lost["rejected"])
+            assert (processed["queue_full"], processed[""]) == (lost["queue_full"], sum(exported.values()))
+            assert service.end(signal.SIGTERM) == 0
+            summary = service.said()[-1]
+            assert summary["spans_emitted"] == summary["spans_acknowledged"] + summary["spans_dropped"]
+            assert (summary["events_seen"], summary["events_exported"], summary["events_pending"]) == (900, 900, 0)
+
+    @staticmethod
+    def _happen(server: FakeApiServer, first: int, last: int) -> None:
+        for number in range(first, last):
+            server.put("events", event(f"e{number}", at=now(), reason="BackOff", type="Warning", message="Back-off"))
+
+
+def _last(scrapers: list[Accounts]) -> Account:
+    last = scrapers[0].last
+    assert last is not None
+    return last
+
+
+def _seen(scrapers: list[Accounts]) -> float:
+    return 0.0 if scrapers[0].last is None else _last(scrapers).events["seen"]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.accounts import Accounts
 from fakes.apiserver import FakeApiServer
 from fakes.objects import event, pod
 from prometheus_client.parser import text_string_to_metric_families
@@ -126,13 +127,6 @@ def start(server: FakeApiServer, tmp_path: Path) -> Iterator[Start]:
             service.close()
 
 
-def balanced(metrics: dict[str, float]) -> bool:
-    """Both sums of `kspanpy.ops.metrics`."""
-    events = sum(metrics[f"kspanpy_events_{name}"] for name in ("exported_total", "discarded_total", "pending"))
-    spans = sum(metrics[f"kspanpy_spans_{name}"] for name in ("acknowledged_total", "dropped_total", "queued"))
-    return metrics["kspanpy_events_seen_total"] == events and metrics["kspanpy_spans_emitted_total"] == spans
-
-
 class TestRun:
     """The service."""
 
@@ -144,7 +138,7 @@ class TestRun:
         assert service.get("/livez") == (200, "ok\n")
         server.put("events", event("e2", at=now(), reason="BackOff", type="Warning", message="Back-off"))
         until(lambda: service.metrics().get("kspanpy_events_seen_total") == 2, "the event is not seen")
-        assert balanced(service.metrics())
+        Accounts(f"http://{service.address}").check()
 
         assert service.end(signal.SIGTERM) == 0
         summary = service.said()[-1]
@@ -172,7 +166,7 @@ class TestRun:
             OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
         ).ready()
         until(lambda: service.metrics().get("kspanpy_spans_queued", 0) > 0, "nothing is queued")
-        assert balanced(service.metrics())
+        Accounts(f"http://{service.address}").check()
         began = time.monotonic()
         assert service.end(signal.SIGTERM) == 0
         assert time.monotonic() - began < 4

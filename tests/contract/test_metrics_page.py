@@ -109,12 +109,24 @@ def test_every_reason_for_an_unreadable_input_is_on_the_page_it_refers_to(reason
 
 
 def test_rules_for_alerts_name_metrics_that_exist() -> None:
-    """A typing error in an alert is a silence."""
-    assert set(re.findall(r"\b(?:kspanpy|otel_sdk)_\w+", PAGE.partition("## Alerts")[2])) <= listed().keys()
+    """A typing error in an expression is a silence. Those of deploy/alerts.yaml are looked at by tests/deploy."""
+    for text in (PAGE, (TOP / "docs" / "alerts.md").read_text()):
+        named = set(re.findall(r"\b(?:kspanpy|otel_sdk)_\w+", text))
+        assert {name.removesuffix("_bucket") for name in named} <= listed().keys()
+
+
+def test_the_names_of_opentelemetry_are_spelled_as_prometheus_does(scraped: Families) -> None:
+    """Dots become underscores, a counter ends in _total, a unit in braces is left out; all that are served are explained."""
+    explained = {}
+    for name, here in re.findall(r"^\| `(otel\.[a-z.]+)` \| `(\w+)` \|", PAGE, re.MULTILINE):
+        explained[here] = name.replace(".", "_")
+    assert explained.keys() == {name for name in scraped if name.startswith("otel_")}
+    for here, name in explained.items():
+        assert here == name + ("_total" if scraped[here]["type"] == "counter" else "")
 
 
 def test_both_sums_are_on_the_page() -> None:
-    """What `tests/app/test_service.py` finds true of a running service."""
+    """What `tests/fakes/accounts.py` finds true of every scrape."""
     flat = re.sub(r"\s+", " ", PAGE)
     for total, parts in (
         ("events_seen_total", ("events_exported_total", "events_discarded_total", "events_pending")),
