@@ -10,6 +10,7 @@ from typing import Final
 from kspanpy import __version__
 from kspanpy.app.loop import Loop
 from kspanpy.core.model import SECOND
+from kspanpy.core.settings import Limit
 from kspanpy.export.sink import DropReason, ExportStats
 from kspanpy.kube import OwnerLookup, Watcher, WatchState
 from kspanpy.ops.health import Vital, not_ready
@@ -54,6 +55,7 @@ def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lo
         "kspanpy_stories_failed_total": counts.failed_stories,
         "kspanpy_stories_open": counts.held.open_stories,
         "kspanpy_objects_held": counts.held.objects,
+        "kspanpy_limit_reached_total": {str(limit): counts.held.reached.get(limit, 0) for limit in Limit},
         **_watching(watcher),
         "kspanpy_owner_lookups_total": {
             name: getattr(answers, name)

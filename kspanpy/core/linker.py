@@ -22,7 +22,7 @@ from kspanpy.core.placing.dedupe import SeenEvents
 from kspanpy.core.placing.placer import Placer
 from kspanpy.core.placing.waiting import EventItem
 from kspanpy.core.rules.table import RuleTable
-from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import (
     Discarded,
     DiscardReason,
@@ -52,6 +52,7 @@ class LinkerStats(msgspec.Struct, frozen=True):
     closed_lifecycles: int
     events_remembered: int
     open_steps: int = 0  # event spans that wait for their end
+    reached: dict[Limit, int] = {}  # how often a capacity was reached
 
     @property
     def held_events(self) -> int:
@@ -129,6 +130,7 @@ class Linker:
             closed_lifecycles=self._book.closed_lifecycles,
             events_remembered=len(self._seen),
             open_steps=self._moment.open_steps,
+            reached=dict(self._moment.reached),
         )
 
     def _advance(self, now_ns: int) -> None:

@@ -80,6 +80,12 @@ METRICS: Final = (
     Described("kspanpy_stories_failed_total", "counter", "Stories of those that ended with status ERROR."),
     Described("kspanpy_stories_open", "gauge", "Stories not yet closed."),
     Described("kspanpy_objects_held", "gauge", "Objects remembered."),
+    Described(
+        "kspanpy_limit_reached_total",
+        "counter",
+        "How often something was decided or forgotten early for want of room.",
+        "limit",
+    ),
     # Watching
     Described("kspanpy_watch_synced", "gauge", "1 when the kind has been listed and is watched.", "kind"),
     Described(

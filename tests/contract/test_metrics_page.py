@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from kspanpy.app import readings
 from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
-from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import DiscardReason
 from kspanpy.decode import MalformedReason
 from kspanpy.export.sink import AttemptResult, DropReason, ExportStats
@@ -83,6 +83,7 @@ def test_the_values_of_labels_are_on_the_page(scraped: Families) -> None:
         "kspanpy_events_discarded_total": DiscardReason,
         "kspanpy_spans_dropped_total": DropReason,
         "kspanpy_export_requests_total": AttemptResult,
+        "kspanpy_limit_reached_total": Limit,
         "kspanpy_watch_failures_total": FailureReason,
     }
     lookups = set(scraped["kspanpy_owner_lookups_total"]["values"])

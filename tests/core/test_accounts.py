@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 
 from kspanpy.core.linker import Linker
-from kspanpy.core.model import SECOND
+from kspanpy.core.model import SECOND, ObjectReference
 from kspanpy.core.rules.table import CompiledRule, RuleTable
-from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import Discarded, EventSeen, Input, Output, SpanEnded
 from tests.core.cluster import T0, Cluster
-from tests.core.test_properties import CRAMPED, ROOMY, histories, often
+from tests.core.test_properties import CRAMPED, ROOMY, histories, often, run
 
 fewer = settings(often, max_examples=50)
 
@@ -67,6 +67,21 @@ def test_nothing_is_missing_after_any_step(limits: LinkerSettings, history: list
         assert book.missing == 0
     book.finish()
     assert book.missing == book.linker.stats().held_events == 0
+
+
+def test_a_limit_that_is_reached_is_counted() -> None:
+    """By its name; with room for all none is."""
+    cluster = Cluster(max_pending=2, max_open_stories=2, max_closed_lifecycles=1)
+    for number in range(4):
+        unknown = ObjectReference(kind="Widget", namespace="shop", name=f"w{number}", uid=f"w{number}")
+        cluster.event(unknown, "Surprise")
+    cluster.wait(60)
+    reached = cluster.linker.stats().reached
+    assert (reached[Limit.PENDING], reached[Limit.OPEN_STORIES]) == (2, 2)
+    cluster.wait(600)
+    assert cluster.linker.stats().reached[Limit.CLOSED_LIFECYCLES] > 0
+    _, stats = run([(EventSeen(cluster.event(cluster.pod(), "Surprise")), T0)], ROOMY)
+    assert not any(stats[-1].reached.values())
 
 
 class Defective(RuleTable):

@@ -31,6 +31,7 @@ from kspanpy.core.placing.waiting import (
 )
 from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.rules.table import CompiledRule, RuleTable
+from kspanpy.core.settings import Limit
 from kspanpy.core.steps import LookupOwner
 from kspanpy.core.stories import chapters, phases
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
@@ -64,6 +65,7 @@ class Placer:
             return
         crowded_out = self.waiting.put(item, need)
         if crowded_out is not None:
+            self._moment.reached[Limit.PENDING] += 1
             self.place(crowded_out)
 
     def _need_of(self, item: Item) -> Need | None:
