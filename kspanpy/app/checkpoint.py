@@ -13,7 +13,6 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +21,7 @@ import msgspec
 from kspanpy.core.linker import Linker
 from kspanpy.core.model import Object, ObjectReference
 from kspanpy.core.settings import LinkerSettings
-from kspanpy.core.steps import Discarded, EventSeen, Input, LookupOwner, ObjectSeen, Output, OwnerMissing, SpanEnded
-from kspanpy.core.telling.attributes import is_event
+from kspanpy.core.steps import Input, LookupOwner, ObjectSeen, OwnerMissing, SpanEnded
 from kspanpy.errors import StartupError
 from kspanpy.export import OVERHEAD, EncodedSpan
 from kspanpy.kube import Resume
@@ -43,7 +41,6 @@ class Held(msgspec.Struct):
     linker: Linker
     now_ns: int = 0
     emitted: int = 0  # spans that the linker has made in all
-    pending: int = 0  # Events taken in whose fate was open
     asked: dict[ObjectReference, None] = msgspec.field(default_factory=dict)  # lookups without an answer
 
 
@@ -167,7 +164,7 @@ class Checkpoint:
 
 def _sizes(held: Held) -> dict[str, int]:
     stats = held.linker.stats()
-    return {"objects": stats.objects, "open_stories": stats.open_stories, "events_pending": held.pending}
+    return {"objects": stats.objects, "open_stories": stats.open_stories, "events_pending": stats.held_events}
 
 
 def _replay(held: Held, inputs: Iterator[tuple[int, Input]]) -> int:
@@ -176,18 +173,15 @@ def _replay(held: Held, inputs: Iterator[tuple[int, Input]]) -> int:
     for now_ns, fact in inputs:
         taken += 1
         held.now_ns = now_ns
-        held.pending += isinstance(fact, EventSeen)
         answered(held.asked, fact)
-        outputs: list[Output] = []
-        with suppress(Exception):  # a defect that the loop counted and logged when it happened
+        try:
             outputs = held.linker.step(fact, now_ns)
+        except Exception:  # noqa: BLE001 - a defect that the loop counted and logged when it happened
+            outputs = held.linker.said()
         for output in outputs:
             match output:
-                case SpanEnded(span=span):
+                case SpanEnded():
                     held.emitted += 1
-                    held.pending -= is_event(span)
-                case Discarded():
-                    held.pending -= 1
                 case LookupOwner(reference=reference):
                     held.asked[reference] = None
     return taken

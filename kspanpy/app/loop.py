@@ -73,6 +73,9 @@ class Linker(Protocol):
     def finish(self, now_ns: int, /) -> list[Output]:
         """Close what is open."""
 
+    def said(self) -> list[Output]:
+        """What the step that was interrupted by an exception had said before."""
+
     def next_deadline(self) -> int | None:
         """When to step again even if nothing is received."""
 
@@ -81,7 +84,10 @@ class Linker(Protocol):
 
 
 class Counts(NamedTuple):
-    """One consistent reading of the loop, replaced as a whole after every batch. seen = exported + discarded + pending."""
+    """One consistent reading of the loop, replaced as a whole after every batch.
+
+    seen = exported + discarded + pending, where pending is what the linker itself says it holds: `unaccounted` is what is missing.
+    """
 
     seen: int
     exported: int
@@ -95,7 +101,12 @@ class Counts(NamedTuple):
     @property
     def pending(self) -> int:
         """Events that still wait for their place, or whose span has not ended."""
-        return self.seen - self.exported - sum(self.discarded.values())
+        return self.held.held_events
+
+    @property
+    def unaccounted(self) -> int:
+        """Events that nobody knows of any more (or, below 0, that were told twice): always 0, or it is a bug."""
+        return self.seen - self.exported - sum(self.discarded.values()) - self.pending
 
 
 class Loop:
@@ -133,11 +144,12 @@ class Loop:
         self._clock = (self._started_ns, monotonic())
         self._ahead_ns = 0
         self._seen = self._exported = self._stories = self._failed = self._errors = 0
+        self._errors_counted = 0
         self._discarded: Counter[DiscardReason] = Counter()
         self._busy_s = 0.0
         self._restored = restored
         if restored is not None:
-            self._seen = restored.pending  # what is told of them will be counted as exported
+            self._seen = linker.stats().held_events  # what is told of them will be counted as exported
             self._emitted, self._asked, self._now_ns = restored.emitted, restored.asked, restored.now_ns
         self.counts = self._count()
         self._thread = Thread(target=self._run, name="linker", daemon=True)
@@ -239,7 +251,6 @@ class Loop:
                 cast("RealLinker", self._linker),
                 now_ns=self._now_ns,
                 emitted=self._emitted,
-                pending=self._count().pending,
                 asked=self._asked,
             )
             self._checkpoint.snapshot(held, {})
@@ -288,7 +299,7 @@ class Loop:
             return self._linker.step(fact, self._now_ns)
         except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
             self._defect()
-            return []
+            return self._linker.said()
 
     def _carry_out(self, outputs: list[Output], spans: list[Span]) -> None:
         pending = deque(outputs)
@@ -317,13 +328,21 @@ class Loop:
         if self._checkpoint is not None:
             self._snapshot()
             return
-        spans: list[Span] = []
+        for _ in range(_SHOWN):  # each defect costs one item; what comes after it shall be told all the same
+            spans: list[Span] = []
+            defects = self._errors
+            self._carry_out(self._finished(), spans)
+            self._hand_on(spans)
+            if self._errors == defects:
+                break
+        self.counts = self._count()
+
+    def _finished(self) -> list[Output]:
         try:
-            self._carry_out(self._linker.finish(self._now_ns), spans)
+            return self._linker.finish(self._now_ns)
         except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
             self._defect()
-        self._hand_on(spans)
-        self.counts = self._count()
+            return self._linker.said()
 
     def _hand_on(self, spans: list[Span]) -> None:
         if self._checkpoint is not None:  # written with the spans, before they can be sent
@@ -342,7 +361,7 @@ class Loop:
             _log.exception("a defect of this program; the service goes on")
 
     def _count(self) -> Counts:
-        return Counts(
+        counts = Counts(
             seen=self._seen,
             exported=self._exported,
             discarded={reason: self._discarded[reason] for reason in DiscardReason},
@@ -352,3 +371,9 @@ class Loop:
             busy_s=self._busy_s,
             held=self._linker.stats(),
         )
+        lost = counts.unaccounted
+        if lost > 0 and self._errors > self._errors_counted:
+            self._discarded[DiscardReason.DEFECT] += lost
+            counts.discarded[DiscardReason.DEFECT] += lost
+        self._errors_counted = self._errors
+        return counts

@@ -9,13 +9,18 @@ from typing import Final
 
 from kspanpy import __version__
 from kspanpy.app.loop import Loop
-from kspanpy.export.sink import ExportStats
+from kspanpy.core.model import SECOND
+from kspanpy.core.settings import Limit
+from kspanpy.export.sink import DropReason, ExportStats
 from kspanpy.kube import OwnerLookup, Watcher, WatchState
-from kspanpy.ops.health import Vital
+from kspanpy.ops.health import Vital, not_ready
 from kspanpy.ops.metrics import Readings, Value
 
 # A kind that may not be read, or does not exist, will not speak: that is known and logged, and no reason to be unready.
 _MUTE: Final = frozenset({WatchState.FORBIDDEN, WatchState.NOT_SERVED, WatchState.STOPPED})
+
+# Spans are lost before they are given to the exporter, except for these.
+_OF_THE_EXPORTER: Final = frozenset({DropReason.REJECTED, DropReason.WRITE_FAILED, DropReason.SHUTDOWN})
 
 
 def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lookup: OwnerLookup) -> Readings:
@@ -24,22 +29,33 @@ def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lo
     answers = lookup.counters
     return {
         "kspanpy_build_info": {__version__: 1},
+        "kspanpy_ready": int(not not_ready(vital(loop, watcher, draining=lambda: False), now_s=time.monotonic())),
         "kspanpy_events_seen_total": counts.seen,
         "kspanpy_events_exported_total": counts.exported,
         "kspanpy_events_discarded_total": {str(reason): number for reason, number in counts.discarded.items()},
         "kspanpy_events_pending": counts.pending,
+        "kspanpy_events_unaccounted": counts.unaccounted,
         "kspanpy_event_lag_seconds": loop.lag,
         "kspanpy_spans_emitted_total": stats.emitted,
         "kspanpy_spans_acknowledged_total": stats.acknowledged,
         "kspanpy_spans_dropped_total": {str(reason): number for reason, number in stats.dropped.items()},
         "kspanpy_spans_queued": stats.queued + stats.in_flight,
         "kspanpy_spans_capacity": stats.capacity,
+        "kspanpy_queue_fullness_ratio": _fullness(stats),
         "kspanpy_spans_repaired_total": stats.repaired,
         "kspanpy_export_requests_total": {str(result): number for result, number in stats.attempts.items()},
+        "kspanpy_export_success_timestamp_seconds": stats.last_success_ns / SECOND,
+        # The names that every OpenTelemetry SDK has for the same: two views of one reading.
+        "otel_sdk_processor_span_queue_size": stats.queued,
+        "otel_sdk_processor_span_queue_capacity": stats.capacity,
+        "otel_sdk_processor_span_processed_total": _processed(stats),
+        "otel_sdk_exporter_span_inflight": stats.in_flight,
+        "otel_sdk_exporter_span_exported_total": _exported(stats),
         "kspanpy_stories_closed_total": counts.stories,
         "kspanpy_stories_failed_total": counts.failed_stories,
         "kspanpy_stories_open": counts.held.open_stories,
         "kspanpy_objects_held": counts.held.objects,
+        "kspanpy_limit_reached_total": {str(limit): counts.held.reached.get(limit, 0) for limit in Limit},
         **_watching(watcher),
         "kspanpy_owner_lookups_total": {
             name: getattr(answers, name)
@@ -53,12 +69,31 @@ def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lo
     }
 
 
+def _fullness(stats: ExportStats) -> float:
+    """Of the two limits the one that is nearer."""
+    limits = ((stats.pending, stats.capacity), (stats.queued_bytes, stats.capacity_bytes))
+    return max((held / limit for held, limit in limits if limit), default=0.0)
+
+
+def _processed(stats: ExportStats) -> dict[str, Value]:
+    """Spans that were given to the exporter, without an error type, and those that never were, with one."""
+    arrived = _exported(stats)
+    lost = {str(reason): number for reason, number in stats.dropped.items() if str(reason) not in arrived}
+    return {"": stats.in_flight + sum(arrived.values()), **lost}
+
+
+def _exported(stats: ExportStats) -> dict[str, Value]:
+    """Spans that arrived, without an error type, and those that the exporter gave up, with one."""
+    lost = {str(reason): stats.dropped.get(reason, 0) for reason in sorted(_OF_THE_EXPORTER)}
+    return {"": stats.acknowledged, **lost}
+
+
 def _watching(watcher: Watcher) -> Readings:
     synced: dict[str, Value] = {}
     silence: dict[str, Value] = {}
     for health in watcher.health():
         synced[health.kind] = min(int(health.synced), synced.get(health.kind, 1))
-        if health.last_byte_age_s is not None:
+        if health.last_byte_age_s is not None and health.state not in _MUTE:
             silence[health.kind] = max(health.last_byte_age_s, silence.get(health.kind, 0.0))
     counters = watcher.counters()
     failures: defaultdict[str, Value] = defaultdict(int)

@@ -24,7 +24,7 @@ from kspanpy.core.placing.dedupe import SeenEvents
 from kspanpy.core.placing.placer import Placer
 from kspanpy.core.placing.waiting import EventItem
 from kspanpy.core.rules.table import RuleTable
-from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import (
     Discarded,
     DiscardReason,
@@ -55,6 +55,13 @@ class LinkerStats(msgspec.Struct, frozen=True):
     closed_stories: int
     closed_lifecycles: int
     events_remembered: int
+    open_steps: int = 0  # event spans that wait for their end
+    reached: dict[Limit, int] = {}  # how often a capacity was reached
+
+    @property
+    def held_events(self) -> int:
+        """Occurrences that have been taken in and have neither a finished span nor a reason yet."""
+        return self.pending_events + self.open_steps
 
 
 class Linker:
@@ -71,9 +78,19 @@ class Linker:
         self._in_gap = False
 
     def step(self, fact: Input, now_ns: int) -> list[Output]:
-        """Takes one fact, received at `now_ns`; returns what follows from it and from the time that has passed."""
+        """Takes one fact, received at `now_ns`; returns what follows from it and from the time that has passed.
+
+        A defect costs what it happened to, no more: the fact is taken in even if something that was due could not be done, and
+        `said` has what came out before the exception.
+        """
         out = self._moment.out = []
-        self._advance(now_ns)
+        try:
+            self._advance(now_ns)
+        finally:
+            self._take(fact)
+        return out
+
+    def _take(self, fact: Input) -> None:
         if isinstance(fact, EventSeen):
             self._event(fact.event)
         elif isinstance(fact, ObjectSeen):
@@ -92,8 +109,11 @@ class Linker:
             self._in_gap = True
         elif isinstance(fact, GapEnded):
             self._in_gap = False
-            self._advance(now_ns)
-        return out
+            self._advance(self._moment.now_ns)
+
+    def said(self) -> list[Output]:
+        """What the last `step` or `finish` had to say until it ended or was interrupted by a defect."""
+        return self._moment.out
 
     def finish(self, now_ns: int) -> list[Output]:
         """Nothing more will come: places what waits and closes what is open, as it stands."""
@@ -126,6 +146,8 @@ class Linker:
             closed_stories=self._book.closed,
             closed_lifecycles=self._book.closed_lifecycles,
             events_remembered=len(self._seen),
+            open_steps=self._moment.open_steps,
+            reached=dict(self._moment.reached),
         )
 
     def _advance(self, now_ns: int) -> None:

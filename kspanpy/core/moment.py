@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from kspanpy.core.model import SECOND, Span
-from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import Output, SpanEnded
 from kspanpy.core.stories.shape import Lifecycle, Story
 
@@ -19,6 +19,8 @@ class Moment:
         self.settings = settings
         self.now_ns = 0
         self.out: list[Output] = []
+        self.reached = dict.fromkeys(Limit, 0)  # how often
+        self.open_steps = 0  # event spans that wait for their end, of all lifecycles
         self.settle_ns = int(settings.settle_s * SECOND)
         self.linger_ns = int(settings.linger_s * SECOND)
         self.quiet_ns = int(settings.quiet_s * SECOND)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 TRACEPARENT = "tracing.k8s.io/traceparent"  # KEP-5915
+
+
+class Limit(StrEnum):
+    """A capacity that was reached: something was forgotten, or decided, before its time. A closed list: it is a metric label."""
+
+    PENDING = "pending"  # what had waited longest was placed on the best knowledge there was
+    OPEN_STORIES = "open_stories"  # the oldest open story was closed as capped; what comes later is its next part
+    CLOSED_LIFECYCLES = (
+        "closed_lifecycles"  # a closed story was forgotten: a late Event of it becomes a story of its own
+    )
+    EVIDENCE = "evidence"  # the oldest evidence of a cause was forgotten: a link may be missing
 
 
 class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,6 +74,7 @@ class DiscardReason(StrEnum):
     """Why an occurrence got no span. A closed list: it is a metric label."""
 
     DUPLICATE = "duplicate"  # this step of this Event was seen before: a relist, a re-sent line
+    DEFECT = "defect"  # a bug of kspanpy cost it its span; said by whoever runs the linker
 
 
 class SpanEnded(msgspec.Struct, frozen=True, gc=False):

@@ -6,6 +6,8 @@ costs nothing between scrapes, and both sums hold at every scrape:
     events seen    = exported + discarded + pending
     spans emitted  = acknowledged + dropped + queued
 
+What is pending is what the linker says it holds, not the difference; the difference has a metric of its own, which is 0.
+
 Label sets are closed: no label value comes from the cluster, except the kinds that kspanpy itself chose to watch.
 """
 
@@ -35,11 +37,15 @@ class Described(NamedTuple):
 
 METRICS: Final = (
     Described("kspanpy_build_info", "gauge", "Always 1; the version of kspanpy.", "version"),
+    Described(
+        "kspanpy_ready", "gauge", "1 while the cluster is seen as it is: as /readyz says, but for the time of stopping."
+    ),
     # Events
     Described("kspanpy_events_seen_total", "counter", "Versions of Events that the linker has taken in."),
     Described("kspanpy_events_exported_total", "counter", "Those that became an event span."),
     Described("kspanpy_events_discarded_total", "counter", "Those that got no span, by reason.", "reason"),
-    Described("kspanpy_events_pending", "gauge", "Those that still wait for their place in a story."),
+    Described("kspanpy_events_pending", "gauge", "Those that still wait for their place in a story, or for their end."),
+    Described("kspanpy_events_unaccounted", "gauge", "What is missing in that sum: always 0, or it is a bug."),
     Described("kspanpy_event_lag_seconds", "histogram", "From the time an Event gives for itself to its receipt."),
     # Spans
     Described("kspanpy_spans_emitted_total", "counter", "Finished spans handed to the exporter."),
@@ -47,13 +53,39 @@ METRICS: Final = (
     Described("kspanpy_spans_dropped_total", "counter", "Spans lost, by reason.", "reason"),
     Described("kspanpy_spans_queued", "gauge", "Spans not yet acknowledged: queued or being sent."),
     Described("kspanpy_spans_capacity", "gauge", "Spans that the queue may hold."),
+    Described(
+        "kspanpy_queue_fullness_ratio", "gauge", "How full the queue is, by spans or by bytes: at 1 spans are lost."
+    ),
     Described("kspanpy_spans_repaired_total", "counter", "Spans sent with something cut, replaced or left out."),
     Described("kspanpy_export_requests_total", "counter", "Requests to the backend, by outcome.", "outcome"),
+    Described("kspanpy_export_success_timestamp_seconds", "gauge", "When spans last arrived, as Unix time; 0: never."),
+    # The same by the names of OpenTelemetry: https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
+    Described("otel_sdk_processor_span_queue_size", "gauge", "Spans that wait to be sent."),
+    Described("otel_sdk_processor_span_queue_capacity", "gauge", "Spans that may wait."),
+    Described(
+        "otel_sdk_processor_span_processed_total",
+        "counter",
+        "Spans given to the exporter, or with an error type lost before.",
+        "error_type",
+    ),
+    Described("otel_sdk_exporter_span_inflight", "gauge", "Spans given to the exporter whose fate is open."),
+    Described(
+        "otel_sdk_exporter_span_exported_total",
+        "counter",
+        "Spans that arrived, or with an error type were given up.",
+        "error_type",
+    ),
     # Stories and memory
     Described("kspanpy_stories_closed_total", "counter", "Stories told to their end: root spans."),
     Described("kspanpy_stories_failed_total", "counter", "Stories of those that ended with status ERROR."),
     Described("kspanpy_stories_open", "gauge", "Stories not yet closed."),
     Described("kspanpy_objects_held", "gauge", "Objects remembered."),
+    Described(
+        "kspanpy_limit_reached_total",
+        "counter",
+        "How often something was decided or forgotten early for want of room.",
+        "limit",
+    ),
     # Watching
     Described("kspanpy_watch_synced", "gauge", "1 when the kind has been listed and is watched.", "kind"),
     Described(

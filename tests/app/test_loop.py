@@ -34,6 +34,7 @@ class FakeLinker:
     def __init__(self) -> None:
         self.facts: list[tuple[Input, int]] = []
         self.deadline: int | None = None
+        self.held = 0
         self.gate = threading.Event()
         self.gate.set()
 
@@ -49,6 +50,9 @@ class FakeLinker:
             case "defect":
                 raise RuntimeError("a defect")
             case "held":
+                self.held += 1
+                return []
+            case "forgotten":
                 return []
             case "twice":
                 return [Discarded(DiscardReason.DUPLICATE)]
@@ -59,15 +63,20 @@ class FakeLinker:
     def finish(self, now_ns: int, /) -> list[Output]:
         """What was held, and the root."""
         held = [fact for fact, _ in self.facts if isinstance(fact, EventSeen) and fact.event.uid.startswith("held")]
+        self.held = 0
         return [*(SpanEnded(span("held")) for _ in held), SpanEnded(span("", parent=b"", error="failed"))]
+
+    def said(self) -> list[Output]:
+        """What it had said before a defect."""
+        return [SpanEnded(span("rescued", parent=b""))]
 
     def next_deadline(self) -> int | None:
         """As a test sets it."""
         return self.deadline
 
     def stats(self) -> LinkerStats:
-        """Nothing is held."""
-        return LinkerStats(0, 0, 0, 0, 0, 0, 0)
+        """What is held."""
+        return LinkerStats(0, 0, self.held, 0, 0, 0, 0)
 
 
 class Running:
@@ -215,9 +224,25 @@ class TestAccounts:
         """It is counted and logged, and the next input is taken."""
         with running() as run:
             run.deliver("defect", "a")
-            until(lambda: len(run.spans) == 1)
-            assert run.loop.counts.errors == 1
+            until(lambda: run.loop.counts.exported == 1)
+            counts = run.loop.counts
+            assert (counts.errors, counts.discarded[DiscardReason.DEFECT], counts.unaccounted) == (1, 1, 0)
         assert "a defect of this program" in caplog.text
+
+    def test_a_defect_costs_no_span_that_was_told_before_it(self) -> None:
+        """What the interrupted step had said is sent."""
+        with running() as run:
+            run.deliver("defect")
+            until(lambda: len(run.spans) == 1)
+            assert run.spans[0].attributes == {}
+
+    def test_an_event_that_the_linker_forgets_is_not_called_pending(self) -> None:
+        """`pending` is what the linker says it holds, not what is left over: a loss without a name shows as unaccounted."""
+        with running() as run:
+            run.deliver("forgotten", "held", "a")
+            until(lambda: run.loop.counts.seen == 3)
+            counts = run.loop.counts
+            assert (counts.pending, counts.unaccounted, counts.discarded[DiscardReason.DEFECT]) == (1, 1, 0)
 
     def test_defects_do_not_flood_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
         """The first ten with a traceback; all are counted."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes.accounts import Accounts
 from fakes.apiserver import FakeApiServer
 from fakes.objects import event, pod
 from fakes.service import Process, Service, balanced, until
@@ -55,7 +56,7 @@ class TestRun:
         assert service.get("/livez") == (200, "ok\n")
         server.put("events", event("e2", at=now(), reason="BackOff", type="Warning", message="Back-off"))
         until(lambda: service.metrics().get("kspanpy_events_seen_total") == 2, "the event is not seen")
-        assert balanced(service.metrics())
+        Accounts(f"http://{service.address}").check()
 
         assert service.end(signal.SIGTERM) == 0
         summary = service.said()[-1]
@@ -83,7 +84,7 @@ class TestRun:
             OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
         ).ready()
         until(lambda: service.metrics().get("kspanpy_spans_queued", 0) > 0, "nothing is queued")
-        assert balanced(service.metrics())
+        Accounts(f"http://{service.address}").check()
         began = time.monotonic()
         assert service.end(signal.SIGTERM) == 0
         assert time.monotonic() - began < 4

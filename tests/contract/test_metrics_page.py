@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from kspanpy.app import readings
 from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
-from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import DiscardReason
 from kspanpy.decode import MalformedReason
 from kspanpy.export.sink import AttemptResult, DropReason, ExportStats
@@ -46,12 +46,12 @@ def scraped(tmp_path: Path) -> Families:
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = [label for sample in family.samples for label in sample.labels.items() if label[0] != "le"]
         found[name] = {"type": family.type, "values": [value for _, value in labels], "labels": {k for k, _ in labels}}
-    return {name: family for name, family in found.items() if name.startswith("kspanpy_")}
+    return {name: family for name, family in found.items() if name.startswith(("kspanpy_", "otel_"))}
 
 
 def listed() -> Families:
     """The table of metrics."""
-    rows = re.findall(r"^\| `(kspanpy_\w+)` \| (\w+) \| (?:`(\w+)`)? ?\|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `((?:kspanpy|otel)_\w+)` \| (\w+) \| (?:`(\w+)`)? ?\|", PAGE, re.MULTILINE)
     return {name: {"type": type_, "label": label} for name, type_, label in rows}
 
 
@@ -83,6 +83,7 @@ def test_the_values_of_labels_are_on_the_page(scraped: Families) -> None:
         "kspanpy_events_discarded_total": DiscardReason,
         "kspanpy_spans_dropped_total": DropReason,
         "kspanpy_export_requests_total": AttemptResult,
+        "kspanpy_limit_reached_total": Limit,
         "kspanpy_watch_failures_total": FailureReason,
     }
     lookups = set(scraped["kspanpy_owner_lookups_total"]["values"])
@@ -109,12 +110,24 @@ def test_every_reason_for_an_unreadable_input_is_on_the_page_it_refers_to(reason
 
 
 def test_rules_for_alerts_name_metrics_that_exist() -> None:
-    """A typing error in an alert is a silence."""
-    assert set(re.findall(r"\bkspanpy_\w+", PAGE.partition("## What to watch")[2])) <= listed().keys()
+    """A typing error in an expression is a silence. Those of deploy/alerts.yaml are looked at by tests/deploy."""
+    for text in (PAGE, (TOP / "docs" / "alerts.md").read_text()):
+        named = set(re.findall(r"\b(?:kspanpy|otel_sdk)_\w+", text))
+        assert {name.removesuffix("_bucket") for name in named} <= listed().keys()
+
+
+def test_the_names_of_opentelemetry_are_spelled_as_prometheus_does(scraped: Families) -> None:
+    """Dots become underscores, a counter ends in _total, a unit in braces is left out; all that are served are explained."""
+    explained = {}
+    for name, here in re.findall(r"^\| `(otel\.[a-z.]+)` \| `(\w+)` \|", PAGE, re.MULTILINE):
+        explained[here] = name.replace(".", "_")
+    assert explained.keys() == {name for name in scraped if name.startswith("otel_")}
+    for here, name in explained.items():
+        assert here == name + ("_total" if scraped[here]["type"] == "counter" else "")
 
 
 def test_both_sums_are_on_the_page() -> None:
-    """What `tests/app/test_service.py` finds true of a running service."""
+    """What `tests/fakes/accounts.py` finds true of every scrape."""
     flat = re.sub(r"\s+", " ", PAGE)
     for total, parts in (
         ("events_seen_total", ("events_exported_total", "events_discarded_total", "events_pending")),

@@ -26,9 +26,9 @@ class TestTable:
     """What the table promises."""
 
     def test_names_follow_the_conventions(self) -> None:
-        """One prefix, `_total` for counters and only for them, seconds as the unit of time."""
+        """One prefix besides OpenTelemetry's, `_total` for counters and only for them, seconds as the unit of time."""
         for metric in METRICS:
-            assert re.fullmatch(r"kspanpy_[a-z]+(_[a-z]+)*", metric.name)
+            assert re.fullmatch(r"(kspanpy|otel_sdk)(_[a-z]+)+", metric.name)
             assert metric.name.endswith("_total") is (metric.type == "counter")
 
     def test_every_metric_says_what_it_is(self) -> None:

@@ -21,6 +21,7 @@ from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health, identity
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.rules.table import CompiledRule
+from kspanpy.core.settings import Limit
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.timing import Occurrence
 
@@ -207,6 +208,7 @@ class Causes:
         self._rescales.move_to_end(key)
         if len(self._rescales) > self._moment.settings.max_evidence:
             self._rescales.popitem(last=False)
+            self._moment.reached[Limit.EVIDENCE] += 1
         found = identity.alive_at(self._catalog.named(target.kind, namespace, target.name), occ.at_ns)
         made = [c for c in (found.chapters if found is not None else ()) if c.story is not None and rescale.made(c)]
         if made:  # rather the one that says so itself
@@ -253,6 +255,7 @@ class Causes:
         del waiting[:-MAX_LINKS]
         if len(self._waiting) > self._moment.settings.max_evidence:
             self._waiting.popitem(last=False)
+            self._moment.reached[Limit.EVIDENCE] += 1
 
     def _note_applier(self, lifecycle: Lifecycle, keys: list[str]) -> None:
         for key in keys:
@@ -260,6 +263,7 @@ class Causes:
             self._applying.move_to_end(key)
         while len(self._applying) > self._moment.settings.max_evidence:
             self._applying.popitem(last=False)
+            self._moment.reached[Limit.EVIDENCE] += 1
 
     def _answer(self, other: Lifecycle) -> None:
         obj = other.record.object

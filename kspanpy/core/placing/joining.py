@@ -63,6 +63,7 @@ class Joiner:
             self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
         else:
             lifecycle.steps.append(step)
+            self._moment.open_steps += 1
 
     @staticmethod
     def _take_note(lifecycle: Lifecycle, event: Event, occ: Occurrence, rule: CompiledRule) -> None:
@@ -88,6 +89,7 @@ class Joiner:
         field_path = event.involved.field_path
         for step in [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]:
             lifecycle.steps.remove(step)
+            self._moment.open_steps -= 1
             self._end_step(lifecycle, step, at_ns)
         record.steps.append((at_ns, event.reason, field_path))
         if len(record.steps) > _MAX_STEPS:

@@ -31,6 +31,7 @@ from kspanpy.core.placing.waiting import (
 )
 from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.rules.table import CompiledRule, RuleTable
+from kspanpy.core.settings import Limit
 from kspanpy.core.steps import LookupOwner
 from kspanpy.core.stories import chapters, phases
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
@@ -54,20 +55,28 @@ class Placer:
 
     def place(self, item: Item) -> None:
         """Places it, or lets it wait; in a crowd the one that has waited longest is placed as well as can be."""
-        if isinstance(item, EventItem):
-            need = self._place_event(item)
-        elif isinstance(item, PhaseItem):
-            need = self._place_phase(item)
-        elif isinstance(item, ChapterItem):
-            need = self._place_chapter(item)
-        else:
-            raise TypeError(item)
+        try:
+            need = self._need_of(item)
+        except Exception:
+            self.waiting.done(item)  # a defect costs this item; it is not held any more, and not tried again
+            raise
         if need is None:
             self.waiting.done(item)
             return
         crowded_out = self.waiting.put(item, need)
         if crowded_out is not None:
+            self._moment.reached[Limit.PENDING] += 1
             self.place(crowded_out)
+
+    def _need_of(self, item: Item) -> Need | None:
+        """Places it, or says what it has to wait for."""
+        if isinstance(item, EventItem):
+            return self._place_event(item)
+        if isinstance(item, PhaseItem):
+            return self._place_phase(item)
+        if isinstance(item, ChapterItem):
+            return self._place_chapter(item)
+        raise TypeError(item)
 
     def open(self, chapter: Chapter) -> None:
         """An object has been changed: its newest chapter begins."""

@@ -17,6 +17,7 @@ from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.rules.kinds import OWNER_PHASES
+from kspanpy.core.settings import Limit
 from kspanpy.core.steps import SpanEnded
 from kspanpy.core.stories import chapters, episodes
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
@@ -32,7 +33,7 @@ class StoryBook:
     def __init__(self, moment: Moment, catalog: Catalog, causes: Causes) -> None:
         self._moment = moment
         self._causes = causes
-        self._teller = spans.Teller(catalog, service=moment.settings.service)
+        self._teller = spans.Teller(moment, catalog)
         self._open: dict[bytes, Story] = {}
         self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
         self.closed_lifecycles = 0
@@ -214,6 +215,7 @@ class StoryBook:
         self._open[story.own_id] = story
         self._moment.at(now_ns + self._moment.cap_ns, story)
         if len(self._open) > settings.max_open_stories:
+            self._moment.reached[Limit.OPEN_STORIES] += 1
             self.close(next(iter(self._open.values())), "capped")
         return story
 
@@ -403,6 +405,7 @@ class StoryBook:
             closed_ns, story = next(iter(self._closed.values()))
             if closed_ns > horizon and self.closed_lifecycles <= self._moment.settings.max_closed_lifecycles:
                 return
+            self._moment.reached[Limit.CLOSED_LIFECYCLES] += closed_ns > horizon
             del self._closed[story.own_id]
             self.closed_lifecycles -= len(story.lifecycles)
             _let_go(story)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from kspanpy.core.model import MILLISECOND, Span
+from kspanpy.core.moment import Moment
 from kspanpy.core.objects.catalog import Catalog
 from kspanpy.core.stories.shape import Lifecycle, OpenStep, Story
 from kspanpy.core.telling.attributes import lifecycle_attributes, lifecycle_name
@@ -39,9 +40,10 @@ def finish_step(step: OpenStep, end_ns: int) -> Span:
 class Teller:
     """Makes the lifecycle spans of a story."""
 
-    def __init__(self, catalog: Catalog, *, service: str) -> None:
+    def __init__(self, moment: Moment, catalog: Catalog) -> None:
+        self._moment = moment
         self._catalog = catalog
-        self._service = service
+        self._service = moment.settings.service
 
     def leaf(self, lifecycle: Lifecycle) -> Iterator[Span]:
         """A lifecycle that is over before its story is, and what was still open in it."""
@@ -77,6 +79,7 @@ class Teller:
             yield finish_step(
                 step, lifecycle.end_ns if lasting else min(step.span.start_ns + SHORTEST_NS, lifecycle.end_ns)
             )
+        self._moment.open_steps -= len(lifecycle.steps)
         lifecycle.steps = []
         yield self._span(lifecycle, conclusion)
 
