@@ -5,7 +5,9 @@ Waits are skipped (`HastyClock`); how long they are is in test_listwatch.py and 
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import random
 import subprocess
 import threading
@@ -288,26 +290,41 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, P
     return made
 
 
+@pytest.mark.parametrize("where", ["in a file, as in a pod", "in the kubeconfig"])
 def test_a_ca_that_is_replaced_makes_no_gap(
     certificates: list[tuple[Path, Path]],
     tmp_path: Path,
     watching: Callable[..., Watching],
     monkeypatch: pytest.MonkeyPatch,
+    where: str,
 ) -> None:
-    """The API server shows a certificate of a new CA: TLS failures, until the file with the CA is the new one; no restart, no list."""
+    """The API server shows a certificate of a new CA: TLS failures, until the new CA is there too; no restart, no list."""
     monkeypatch.setattr(client_module, "_RELOAD_S", 0.0)
     ca = tmp_path / "ca.crt"
-    ca.write_bytes(certificates[0][0].read_bytes())
+
+    def install(certificate: Path) -> str:
+        ca.write_bytes(certificate.read_bytes())
+        path = Path(server.kubeconfig(tmp_path, ca=str(ca)))
+        if where == "in the kubeconfig":
+            content = json.loads(path.read_text())
+            content["clusters"][0]["cluster"] = {
+                "server": server.url,
+                "certificate-authority-data": base64.b64encode(certificate.read_bytes()).decode(),
+            }
+            path.write_text(json.dumps(content))
+        return str(path)
+
     with FakeApiServer(tls=certificates[0]) as server:
-        client = connect(kubeconfig=server.kubeconfig(tmp_path, ca=str(ca)))
+        client = connect(kubeconfig=install(certificates[0][0]))
         one = watching(client)
         server.put("events", event("a"))
         assert until(lambda: one.names() == ["a"])
+        server.down()
         server.use_certificate(*certificates[1])
-        server.close_watches(abrupt=True)
+        server.up()
         server.put("events", event("b"))
         assert until(lambda: one.counters.failures[FailureReason.TLS] >= 2)
-        ca.write_bytes(certificates[1][0].read_bytes())
+        install(certificates[1][0])
         assert until(lambda: one.names() == ["a", "b"])
         assert one.counters.lists == 1
         assert one.watcher.stop(2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import ssl
 import sys
 import threading
@@ -115,6 +117,7 @@ class FakeApiServer(Store):
         self.http.server_close()
         self.thread.join(2)
         self.close_watches(abrupt=True)
+        self.http.cut()
 
     def up(self) -> None:
         """Again, at the same address."""
@@ -130,6 +133,26 @@ class FakeApiServer(Store):
 class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remembers it."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forgets it."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self) -> None:
+        """End every connection, idle ones too."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Connections break here on purpose."""
