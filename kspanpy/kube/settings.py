@@ -38,7 +38,7 @@ class WatchSettings:
     caught_up_s: float = 1.0
     """After a restart, a resumed watch that shows nothing for so long has shown what happened in between."""
 
-    catch_up_longest_s: float = 10.0
+    catch_up_longest_s: float = 5.0
     """Where it never gets quiet, the first watches after a restart are taken for caught up after so long."""
 
     degrade_after_s: float = 60.0

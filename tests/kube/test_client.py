@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from fakes.apiserver import FakeApiServer
-from fakes.objects import pod, until
+from fakes.objects import pod
 from kubernetes.config import incluster_config
 
 from kspanpy.errors import StartupError
-from kspanpy.kube import Client, FailureReason, TransportError, Watcher, WatchSettings, WatchState, connect, credentials
+from kspanpy.kube import Client, FailureReason, TransportError, connect, credentials
 from kspanpy.kube import client as client_module
 
 TOKEN = "s3cr3t-t0ken-of-the-service-account"
@@ -102,35 +102,6 @@ def test_rejected_credentials_are_read_again(
     monkeypatch.setattr(client_module, "_RELOAD_S", 0.0)
     assert client.get("/api/v1/pods").status == 401
     assert client.get("/api/v1/pods").status == 200
-    client.close()
-
-
-def test_watches_survive_a_rotated_token(
-    server: FakeApiServer, tmp_path: Path, hasty: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No gap: the watch is resumed where it was."""
-    monkeypatch.setattr(client_module, "_RELOAD_S", 0.0)
-    token_file = tmp_path / "token"
-    token_file.write_text("old")
-    server.token = "old"
-    client = connect(kubeconfig=server.kubeconfig(tmp_path, user={"tokenFile": str(token_file)}))
-    got: list[str] = []
-    watcher = Watcher(
-        client,
-        settings=WatchSettings(),
-        deliver=lambda delivery: got.append(delivery.change.object.name) if delivery.change else None,
-        clock=hasty,
-    )
-    watcher.start()
-    assert watcher.wait_synced(5)
-    token_file.write_text("new")
-    server.token = "new"
-    server.close_watches(abrupt=True)
-    server.put("pods", pod("a"))
-    assert until(lambda: got == ["a"])
-    assert watcher.counters()["Pod"].lists == 1
-    assert until(lambda: all(health.state is WatchState.WATCHING for health in watcher.health()))
-    assert watcher.stop(2)
     client.close()
 
 

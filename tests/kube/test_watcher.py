@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import threading
 import time
 from collections import Counter
@@ -123,27 +122,6 @@ def test_events_do_not_wait_for_ever(server: FakeApiServer, client: Client, rece
     states = {health.kind: (health.synced, health.state, health.reason) for health in watcher.health()}
     assert states["Pod"] == (False, WatchState.RETRYING, "server-error")
     assert watcher.stop(2)
-
-
-def test_cuts_at_random_bytes_lose_and_double_nothing(
-    server: FakeApiServer, received: Received, watching: Callable[..., Watcher]
-) -> None:
-    """2,000 Events through a connection that breaks hundreds of times: each arrives, once."""
-    dice = random.Random(7)
-    server.slice = 700
-    server.cut_watch_after = lambda: dice.randint(0, 4_000)
-    watcher = watching(clock=HastyClock(), resources=(EVENTS,))
-    for number in range(2_000):
-        server.put("events", event(f"e{number}"))
-    assert until(lambda: len(received.changes("Event")) >= 2_000, seconds=30)
-    server.cut_watch_after = lambda: None
-    server.put("events", event("last"))
-    assert until(lambda: received.changes("Event")[-1] == ("ADDED", "last"))
-    assert [name for _, name in received.changes("Event")] == [*(f"e{number}" for number in range(2_000)), "last"]
-    counters = watcher.counters()["Event"]
-    assert counters.lists == 1
-    assert counters.watches > 200
-    assert counters.changes == 2_001
 
 
 def test_after_410_everything_is_shown_again_and_the_gone_are_deleted(
