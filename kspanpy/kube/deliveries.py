@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
 
 from kspanpy.core import steps
+from kspanpy.core.model import Object
 from kspanpy.decode import Change, MalformedReason, to_step
 from kspanpy.kube.failures import FailureReason
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One change (for the linker and for a capture file), or how far the watches of a kind have come. One of the two is set."""
+    """One change (for the linker and for a capture file), or how far the watches of a kind have come, or only a cursor.
+
+    `cursor`: once this delivery has been taken in, the watch of `kind` in `namespace` (empty: of all) can be resumed at this
+    resourceVersion, and nothing is lost. Empty: at the one before, since a list is under way and only good when it is whole.
+    """
 
     received_ns: int
     kind: str
     change: Change | None = None
     progress: steps.WatchProgress | steps.WatchMissing | None = None
+    namespace: str = ""
+    cursor: str = ""
 
     def step(self) -> steps.Input | None:
-        """The linker's input; None for an Event that expired."""
+        """The linker's input; None for an Event that expired and for what only moves the cursor."""
         return self.progress if self.change is None else to_step(self.change.type, self.change.object)
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """Where a former process stopped with one watch: its newest cursor, and the objects that it had been shown and that were
+    still there. If the cursor has expired, those of them that a new list does not show have gone.
+    """
+
+    cursor: str
+    known: Sequence[Object] = ()
 
 
 class WatchState(StrEnum):

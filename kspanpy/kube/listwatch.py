@@ -8,6 +8,8 @@ feeds what came of it. Promises, each of which is a row of the tests:
 - Every failure waits (`Backoff`), but for the first 410 after a quiet while and for a break or close after progress. "Progress" is
   a moved cursor: a line that can not be read does not count, so a poisoned stream can not make a storm.
 - What may not be read degrades: told once, tried again slowly.
+- With a cursor of a former process there is no first list. Its watches are short until one of them has ended quietly, or a bookmark has
+  come: then what happened in between has been shown, which is told as the end of a list is.
 
 Lists always ask for resourceVersion "" (unset), the most recent state: "0" may be answered from the watch cache, which many API servers
 do whole, ignoring `limit`, and which may lie before what was already seen; Events have no watch cache in any case.
@@ -16,6 +18,7 @@ resourceVersions are opaque here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeAlias
@@ -25,7 +28,9 @@ import msgspec
 from kspanpy.core.model import Event, Object
 from kspanpy.decode import Bookmark, Change, Malformed, MalformedReason, WatchFailure, list_page, watch_line
 from kspanpy.decode.fields import MAX_OBJECT_BYTES
+from kspanpy.decode.metadata import resource_version
 from kspanpy.kube.backoff import Backoff
+from kspanpy.kube.deliveries import Resume
 from kspanpy.kube.failures import FailureReason, of_status
 from kspanpy.kube.framing import LineSplitter
 from kspanpy.kube.known import EventSorter, KnownObjects
@@ -34,6 +39,7 @@ from kspanpy.kube.settings import WatchSettings
 
 _LINE = MAX_OBJECT_BYTES + 1024
 _SMALLEST_PAGE = 10
+_TAIL_S = 2  # an API server sends a bookmark, of kinds that have some, two seconds before the end of a watch
 _STAYS_WATCHING = frozenset({FailureReason.THROTTLED, FailureReason.REFUSED})
 _DEGRADED = frozenset({FailureReason.FORBIDDEN, FailureReason.NOT_FOUND})
 
@@ -64,10 +70,11 @@ Request: TypeAlias = List | Watch | Wait
 
 
 class Progress(msgspec.Struct, frozen=True, gc=False):
-    """Everything up to this version has been handed out."""
+    """Everything up to this version has been handed out. `cursor` is the version as the API server wants it back."""
 
     resource_version: int | None
-    end_of_list: bool
+    end_of_list: bool  # or of what is shown instead of a list after a restart
+    cursor: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False):
@@ -98,9 +105,18 @@ class State(StrEnum):
 
 
 class ListWatch:
-    """The protocol's state. `synced`: a list has been completed; `streaming`: the open watch is still worth reading."""
+    """The protocol's state. `synced`: a list has been completed, or what came since a former process stopped has been shown;
+    `streaming`: the open watch is still worth reading.
+    """
 
-    def __init__(self, resource: Resource, *, settings: WatchSettings, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        settings: WatchSettings,
+        random: Callable[[], float],
+        resume: Resume | None = None,
+    ) -> None:
         self.resource = resource
         self.synced = False
         self.streaming = False
@@ -122,6 +138,12 @@ class ListWatch:
         self._opened_at = 0.0
         self._opened_cursor = ""
         self._failing_since: float | None = None
+        self._catching_up_since: float | None = None
+        self._moved_at = 0.0
+        if resume is not None:
+            self._cursor = resume.cursor
+            for thing in resume.known:
+                self.known.changed("ADDED", thing)
 
     @property
     def state(self) -> State:
@@ -138,6 +160,8 @@ class ListWatch:
             return Wait(self._not_before - now, self.failure or FailureReason.INTERNAL)
         if not self._cursor:
             return List("", self._continue, self._limit)
+        if not self.synced:
+            return Watch(self._cursor, math.ceil(self._settings.caught_up_s) + _TAIL_S)
         low, high = self._settings.watch_timeout_s
         return Watch(self._cursor, int(low + (high - low) * self._random()))
 
@@ -174,7 +198,7 @@ class ListWatch:
     def _end_list(self, outcomes: list[Outcome]) -> None:
         outcomes.extend(self._sorter.drain())
         outcomes.extend(self.known.end_list())
-        outcomes.append(Progress(self._list_number, end_of_list=True))
+        outcomes.append(Progress(self._list_number, end_of_list=True, cursor=self._list_version))
         self._cursor = self._list_version
         self.relists += self.synced
         self.synced = True
@@ -188,6 +212,9 @@ class ListWatch:
         """The answer to a Watch was 200: chunks follow."""
         self._lines = LineSplitter(capacity=_LINE)
         self._opened_at, self._opened_cursor = now, self._cursor
+        self._moved_at = now
+        if self._catching_up_since is None:
+            self._catching_up_since = now
         self.streaming = True
         self.failure = self.degraded = None
 
@@ -208,11 +235,13 @@ class ListWatch:
         if isinstance(thing, Change):
             if isinstance(thing.object, Object):
                 self.known.changed(thing.type, thing.object)
-            self._cursor = _version(thing) or self._cursor
+            self._cursor = version(thing) or self._cursor
+            self._moved_at = now
             return [thing]
         if isinstance(thing, Bookmark):
             self._cursor = thing.resource_version_text or self._cursor
-            return [Progress(thing.resource_version, end_of_list=False)]
+            caught_up, self.synced = not self.synced, True
+            return [Progress(thing.resource_version, end_of_list=caught_up, cursor=self._cursor)]
         if isinstance(thing, WatchFailure):
             reason = FailureReason.GONE if thing.reason in {"Expired", "Gone"} else of_status(thing.code)
             return self.failed(reason, now=now, retry_after_s=thing.retry_after_s)
@@ -226,7 +255,16 @@ class ListWatch:
             return self.failed(FailureReason.SHORT_WATCH, now=now)
         self.streaming = False
         self._failing_since = None
-        return []
+        return self._quiet(now=now)
+
+    def _quiet(self, *, now: float) -> list[Outcome]:
+        """The watch has shown all that it had to show, unless lines were still coming when it ended."""
+        began = self._opened_at if self._catching_up_since is None else self._catching_up_since
+        still_coming = now - self._moved_at < self._settings.caught_up_s
+        if self.synced or (still_coming and now - began < self._settings.catch_up_longest_s):
+            return []
+        self.synced = True
+        return [Progress(resource_version(self._cursor), end_of_list=True, cursor=self._cursor)]
 
     # Failures, of both
 
@@ -250,6 +288,8 @@ class ListWatch:
             return outcomes
         if streaming and (reason is FailureReason.SILENT or (progressed and reason is FailureReason.RESET)):
             self._failing_since = None
+            if reason is FailureReason.SILENT:
+                outcomes.extend(self._quiet(now=now))
             return outcomes
         if reason is FailureReason.UNREADABLE:
             self._limit = max(self._limit // 2, _SMALLEST_PAGE)
@@ -290,8 +330,8 @@ class _Thing(msgspec.Struct, gc=False):
 _thing = msgspec.json.Decoder(_Thing)
 
 
-def _version(change: Change) -> str:
-    """The object's resourceVersion as the server wrote it."""
+def version(change: Change) -> str:
+    """The object's resourceVersion as the server wrote it; empty if it has none."""
     if change.object.resource_version is not None:
         return str(change.object.resource_version)
     try:

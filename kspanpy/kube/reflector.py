@@ -15,19 +15,21 @@ from typing import Final
 from kspanpy.decode import Change, Malformed
 from kspanpy.kube.client import Client, Stream
 from kspanpy.kube.clock import Clock
-from kspanpy.kube.deliveries import Counters, WatchHealth, WatchState
+from kspanpy.kube.deliveries import Counters, Resume, WatchHealth, WatchState
 from kspanpy.kube.failures import FailureReason, TransportError, retry_after
-from kspanpy.kube.listwatch import Degraded, Failed, List, ListWatch, Outcome, Progress, Wait, Watch
+from kspanpy.kube.listwatch import Degraded, Failed, List, ListWatch, Outcome, Progress, Wait, Watch, version
 from kspanpy.kube.namespaces import Target
 from kspanpy.kube.settings import WatchSettings
 
 _log = logging.getLogger(__name__)
 _AFTER_DEFECT_S: Final = 5.0
+_LATE_S: Final = 5.0  # a watch that has not ended so long after it should have is dead
 
 
 class Reflector:
-    """One watched collection. `receive` gets `wanted` changes and progress, `settled` is called once: listed, or known
-    to be out of reach; `absent` whenever it is found to be out of reach.
+    """One watched collection. `receive` gets `wanted` changes, progress and cursors (None: of changes that were not wanted);
+    `settled` is called once: listed, caught up after a restart, or known to be out of reach; `absent` whenever it is found to be
+    out of reach.
     """
 
     def __init__(
@@ -39,11 +41,12 @@ class Reflector:
         clock: Clock,
         random: Callable[[], float],
         wanted: Callable[[Target, Change], bool],
-        receive: Callable[[Target, Change | Progress], None],
+        receive: Callable[[Target, Change | Progress | None, str], None],
         settled: Callable[[Target], None],
         absent: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
         gate: Callable[[], None] | None = None,
+        resume: Resume | None = None,
     ) -> None:
         self.target = target
         self.counters = Counters()
@@ -53,7 +56,7 @@ class Reflector:
         self._wanted, self._receive, self._settled, self._malformed = wanted, receive, settled, malformed
         self._absent = absent
         self._gate = gate
-        self._protocol = ListWatch(target.resource, settings=settings, random=random)
+        self._protocol = ListWatch(target.resource, settings=settings, random=random, resume=resume)
         self._path = target.resource.path(target.namespace)
         self._is_settled = False
         self._waiting = gate is not None
@@ -146,7 +149,7 @@ class Reflector:
             body = stream.body()
             self._seen(len(body))
             if self._accepted(stream):
-                self._handle(self._protocol.page(body, now=self._clock.monotonic()))
+                self._handle(self._protocol.page(body, now=self._clock.monotonic()), listed=True)
 
     def _watch(self, request: Watch) -> None:
         self.counters.watches += 1
@@ -156,7 +159,8 @@ class Reflector:
             "resourceVersion": request.resource_version,
             "timeoutSeconds": str(request.timeout_s),
         }
-        with self._open(query, timeout_s=self._settings.silence_s) as stream:
+        silence_s = min(self._settings.silence_s, request.timeout_s + _LATE_S)
+        with self._open(query, timeout_s=silence_s) as stream:
             self._seen(0)
             if not self._accepted(stream):
                 return
@@ -188,10 +192,12 @@ class Reflector:
         self.counters.bytes += size
         self._last_byte = self._clock.monotonic()
 
-    def _handle(self, outcomes: Iterable[Outcome], *, detail: str = "") -> None:
+    def _handle(self, outcomes: Iterable[Outcome], *, detail: str = "", listed: bool = False) -> None:
+        passed = ""  # the version of the last change, when nobody wanted it
         for outcome in outcomes:
             if self._stop.is_set():
                 return
+            cursor = version(outcome) if isinstance(outcome, Change) and not listed else ""
             match outcome:
                 case Malformed():
                     self.counters.malformed[outcome.reason] += 1
@@ -205,11 +211,18 @@ class Reflector:
                     self._settle()
                 case Change() if not self._wanted(self.target, outcome):
                     self.counters.filtered += 1
-                case _:
-                    self.counters.changes += isinstance(outcome, Change)
-                    self._guarded(functools.partial(self._receive, self.target, outcome))
-                    if isinstance(outcome, Progress) and outcome.end_of_list:
+                    passed = cursor or passed
+                case Change():
+                    self.counters.changes += 1
+                    self._guarded(functools.partial(self._receive, self.target, outcome, cursor))
+                    passed = ""
+                case Progress():
+                    self._guarded(functools.partial(self._receive, self.target, outcome, outcome.cursor))
+                    passed = ""
+                    if outcome.end_of_list:
                         self._settle()
+        if passed:  # once for many
+            self._guarded(functools.partial(self._receive, self.target, None, passed))
         self.counters.relists, self.counters.forgotten = self._protocol.relists, self._protocol.known.forgotten
 
     def _guarded(self, call: Callable[[], None]) -> None:

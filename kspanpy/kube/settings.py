@@ -32,6 +32,12 @@ class WatchSettings:
     short_watch_s: float = 1.0
     """A watch that ends sooner without having shown anything counts as a failure, and backs off."""
 
+    caught_up_s: float = 1.0
+    """After a restart, a resumed watch that shows nothing for so long has shown what happened in between."""
+
+    catch_up_longest_s: float = 10.0
+    """Where it never gets quiet, the first watches after a restart are taken for caught up after so long."""
+
     degraded_retry_s: float = 300.0
     """How often a kind is tried again that may not be read or is not served."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from kspanpy.core import steps
@@ -17,7 +18,7 @@ from kspanpy.decode import Change, ListPage, Malformed, list_page
 from kspanpy.errors import StartupError
 from kspanpy.kube.client import Client
 from kspanpy.kube.clock import Clock, SystemClock
-from kspanpy.kube.deliveries import Counters, Delivery, WatchHealth
+from kspanpy.kube.deliveries import Counters, Delivery, Resume, WatchHealth
 from kspanpy.kube.failures import FailureReason, TransportError
 from kspanpy.kube.listwatch import Degraded, Progress
 from kspanpy.kube.namespaces import ProgressMerger, Target, targets, wanted
@@ -30,7 +31,10 @@ _SHOWN: Final = 10  # malformed things that are logged; all are counted
 
 
 class Watcher:
-    """Start it once, stop it once. `deliver` gets every change; `on_malformed` what could not be read, with its kind."""
+    """Start it once, stop it once. `deliver` gets every change; `on_malformed` what could not be read, with its kind.
+
+    `resume`: by kind and namespace (empty: all), where a former process stopped. Such watches go on from there without a list.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Watcher:
         clock: Clock | None = None,
         random: Callable[[], float] = random.random,
         resources: Sequence[Resource] = WATCHED,
+        resume: Mapping[tuple[str, str], Resume] = MappingProxyType({}),
     ) -> None:
         self._client = client
         self._settings = settings
@@ -50,6 +55,7 @@ class Watcher:
         self._clock = clock or SystemClock()
         self._exclude = frozenset(settings.exclude)
         self._logged = 0
+        self._resume = {key: start for key, start in resume.items() if start.cursor}
         watched = targets(resources, settings)
         self._merger = ProgressMerger(watched)
         self._lock = threading.Lock()
@@ -71,6 +77,7 @@ class Watcher:
                 absent=self._absent,
                 malformed=self._malformed,
                 gate=self._wait_for_objects if target.resource == EVENTS else None,
+                resume=self._resume.get(_key(target)),
             )
             for target in watched
         ]
@@ -96,7 +103,7 @@ class Watcher:
         return all(reflector.join(end - self._clock.monotonic()) for reflector in self._reflectors)
 
     def wait_synced(self, timeout_s: float) -> bool:
-        """Whether, within this time, every kind has been listed, or is known to be out of reach."""
+        """Whether, within this time, every kind has been listed, or has caught up after a restart, or is known to be out of reach."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or not self._unsettled, timeout_s)
             return not self._unsettled
@@ -116,21 +123,26 @@ class Watcher:
     def _wanted(self, target: Target, change: Change) -> bool:
         return wanted(change.object, target, exclude=self._exclude)
 
-    def _receive(self, target: Target, outcome: Change | Progress) -> None:
-        kind = target.resource.kind
-        if isinstance(outcome, Change):
-            self._deliver(Delivery(self._clock.wall_ns(), kind, change=outcome))
-            return
-        if outcome.resource_version is None:
-            return
-        with self._lock:
-            self._reachable.add(target)
-            version = self._merger.moved(target, outcome.resource_version)
-        self._progress(kind, version)
+    def _receive(self, target: Target, outcome: Change | Progress | None, cursor: str) -> None:
+        if isinstance(outcome, Progress):
+            version = None
+            with self._lock:
+                self._reachable.add(target)
+                if outcome.resource_version is not None:
+                    version = self._merger.moved(target, outcome.resource_version)
+            self._progress(target, version, cursor)
+        else:
+            kind, namespace = _key(target)
+            self._deliver(
+                Delivery(self._clock.wall_ns(), kind, change=outcome, namespace=namespace, cursor=cursor),
+            )
 
-    def _progress(self, kind: str, version: int | None) -> None:
-        if version is not None:
-            self._deliver(Delivery(self._clock.wall_ns(), kind, progress=steps.WatchProgress(kind, version)))
+    def _progress(self, target: Target, version: int | None, cursor: str = "") -> None:
+        kind, namespace = _key(target)
+        progress = None if version is None else steps.WatchProgress(kind, version)
+        if progress is not None or cursor:
+            now_ns = self._clock.wall_ns()
+            self._deliver(Delivery(now_ns, kind, progress=progress, namespace=namespace, cursor=cursor))
 
     def _settled(self, target: Target) -> None:
         with self._changed:
@@ -138,7 +150,7 @@ class Watcher:
             version = self._merger.absent(target)
             self._changed.notify_all()
         self._release_events()
-        self._progress(target.resource.kind, version)
+        self._progress(target, version)
 
     def _absent(self, target: Target) -> None:
         """May not be read. If that goes for every namespace, nothing should wait for this kind."""
@@ -147,7 +159,8 @@ class Watcher:
             self._reachable.discard(target)
             hopeless = not any(other.resource.kind == kind for other in self._reachable)
         if hopeless:
-            self._deliver(Delivery(self._clock.wall_ns(), kind, progress=steps.WatchMissing(kind)))
+            missing_kind = steps.WatchMissing(kind)
+            self._deliver(Delivery(self._clock.wall_ns(), kind, progress=missing_kind, namespace=target.namespace))
 
     def _release_events(self) -> None:
         with self._lock:
@@ -167,9 +180,13 @@ class Watcher:
             self._on_malformed(kind, bad)
 
     def _check(self, target: Target) -> None:
-        """One small list, one watch that is closed at once. Only refusals count: whatever else fails is tried again later."""
-        path, version = target.resource.path(target.namespace), ""
-        for verb in ("list", "watch"):
+        """One small list, one watch that is closed at once. Only refusals count: whatever else fails is tried again later.
+
+        After a restart the watch alone: the list is no more needed than the first one is.
+        """
+        resumed = self._resume.get(_key(target))
+        path, version = target.resource.path(target.namespace), resumed.cursor if resumed else ""
+        for verb in ("watch",) if resumed else ("list", "watch"):
             query = {"limit": "1"}
             if verb == "watch":
                 query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1"}
@@ -186,3 +203,8 @@ class Watcher:
             if not isinstance(page, ListPage):
                 return
             version = page.resource_version_text
+
+
+def _key(target: Target) -> tuple[str, str]:
+    """What a cursor belongs to."""
+    return target.resource.kind, target.namespace

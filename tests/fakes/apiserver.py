@@ -3,6 +3,9 @@
 It holds plain dicts. Every write gets the next resourceVersion of one sequence, as with one etcd. Lists are paged by `limit` and
 `continue`; watches replay the history after their resourceVersion and then follow it. `compact` forgets the history, so that older
 cursors and continue tokens are answered with 410. A `Fault` is used up by the first request that it matches.
+
+Objects can be created (POST), replaced (PUT), changed by a merge patch (PATCH) and deleted (DELETE) too. A write that names a
+resourceVersion other than the stored one is answered with 409, and so is the creation of what exists.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ _POLL_S = 0.01
 
 @dataclass
 class Fault:
-    """What happens to the next request that matches: `verb` is list, watch or get; `plural` empty matches any."""
+    """What happens to the next request that matches: `verb` is list, watch, get, create, update, patch or delete;
+    `plural` empty matches any.
+    """
 
     verb: str = ""
     plural: str = ""
@@ -49,6 +54,7 @@ class Seen:
     authorization: str
     accept: str
     at: float
+    body: bytes = b""
 
 
 class FakeApiServer:
@@ -125,6 +131,32 @@ class FakeApiServer:
             self._record(plural, kind, thing)
             return thing
 
+    def write(
+        self, verb: str, plural: str, namespace: str, name: str, thing: dict[str, Any]
+    ) -> tuple[int, dict[str, Any]]:
+        """What a client writes: the status and the body of the answer."""
+        with self.changed:
+            metadata = thing.setdefault("metadata", {})
+            name = name or metadata.get("name", "")
+            held = self.objects.get(plural, {}).get((namespace, name))
+            if verb == "create":
+                if held is not None:
+                    return 409, status(409, "AlreadyExists")
+            elif held is None:
+                return 404, status(404, "NotFound")
+            else:
+                version = metadata.get("resourceVersion", "")
+                if version not in {"", held["metadata"]["resourceVersion"]}:
+                    return 409, status(409, "Conflict", "the object has been modified")
+                if verb == "patch":
+                    thing = merged(held, thing)
+                thing["metadata"]["uid"] = held["metadata"]["uid"]
+            if verb == "delete":
+                self.delete(plural, name, namespace)
+                return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+            thing["metadata"] |= {"name": name} | ({"namespace": namespace} if namespace else {})
+            return 201 if verb == "create" else 200, self.put(plural, thing)
+
     def delete(self, plural: str, name: str, namespace: str = "", *, unseen: bool = False) -> None:
         """Delete; `unseen`: and leave no trace in the history."""
         with self.changed:
@@ -199,6 +231,14 @@ def status(code: int, reason: str = "", message: str = "") -> dict[str, Any]:
     }
 
 
+def merged(held: Any, patch: Any) -> Any:
+    """RFC 7386: null removes, objects merge, anything else replaces."""
+    if not isinstance(held, dict) or not isinstance(patch, dict):
+        return patch
+    found = {key: value for key, value in held.items() if patch.get(key, value) is not None}
+    return found | {key: merged(held.get(key), value) for key, value in patch.items() if value is not None}
+
+
 def error_line(code: int, reason: str = "") -> bytes:
     """The line of a watch that ends it."""
     return json.dumps({"type": "ERROR", "object": status(code, reason)}).encode() + b"\n"
@@ -221,6 +261,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence."""
 
     def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer("create")
+
+    def do_PUT(self) -> None:
+        self._answer("update")
+
+    def do_PATCH(self) -> None:
+        self._answer("patch")
+
+    def do_DELETE(self) -> None:
+        self._answer("delete")
+
+    def _answer(self, writes: str = "") -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         steps = parts.path.strip("/").split("/")
@@ -229,11 +285,11 @@ class _Handler(BaseHTTPRequestHandler):
         if len(rest) >= 3 and rest[0] == "namespaces":
             namespace, rest = rest[1], rest[2:]
         plural = rest[0] if rest else parts.path
-        verb = "get" if len(rest) != 1 else "watch" if query.get("watch") == "true" else "list"
+        verb = writes or ("get" if len(rest) != 1 else "watch" if query.get("watch") == "true" else "list")
         authorization = self.headers.get("Authorization", "")
         with self.fake.lock:
             accept = self.headers.get("Accept", "")
-            self.fake.seen.append(Seen(verb, plural, namespace, query, authorization, accept, time.monotonic()))
+            self.fake.seen.append(Seen(verb, plural, namespace, query, authorization, accept, time.monotonic(), body))
         if self.fake.token and authorization.lower() != f"bearer {self.fake.token}".lower():
             return self._json(401, status(401, "Unauthorized"))
         fault = self.fake.take_fault(verb, plural, query)
@@ -247,6 +303,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(200, {"gitVersion": "v1.36.3-fake"})
         if parts.path in self.fake.kinds:
             return self._json(200, {"kind": "APIResourceList", "resources": self.fake.kinds[parts.path]})
+        if writes:
+            thing = json.loads(body) if body else {}
+            code, answer = self.fake.write(verb, plural, namespace, rest[1] if len(rest) > 1 else "", thing)
+            return self._json(code, answer, cut_after=fault.cut_after if fault else None)
         if verb == "get":
             return self._get(plural, namespace, rest)
         if verb == "list":

@@ -88,7 +88,7 @@ def test_list_then_watch_from_its_version() -> None:
     """The first watch begins where the list ended, and progress is told."""
     talk = Conversation().lists(page(pod("a", version=5), version=10))
     assert talk.changes() == [("ADDED", "a")]
-    assert talk.got[-1] == Progress(10, end_of_list=True)
+    assert talk.got[-1] == Progress(10, end_of_list=True, cursor="10")
     assert talk.next() == watch("10")
     assert talk.protocol.synced
 
@@ -110,7 +110,7 @@ def test_a_closed_watch_is_resumed_at_the_last_version() -> None:
     talk.watches(bookmark(40)).watches()
     talk.next()
     assert talk.asked == [FIRST, watch("10"), watch("12"), watch("40"), watch("40")]
-    assert Progress(40, end_of_list=False) in talk.got
+    assert Progress(40, end_of_list=False, cursor="40") in talk.got
 
 
 def test_versions_are_opaque() -> None:
@@ -347,7 +347,7 @@ def test_objects_that_went_during_a_gap_are_deleted() -> None:
     talk.got.clear()
     talk.lists(page(pod("b"), version=50, more="t"), page(pod("d"), version=50))
     assert talk.changes() == [("ADDED", "b"), ("ADDED", "d"), ("DELETED", "c")]
-    assert talk.got[-1] == Progress(50, end_of_list=True)
+    assert talk.got[-1] == Progress(50, end_of_list=True, cursor="50")
     assert talk.protocol.relists == 1
 
 
