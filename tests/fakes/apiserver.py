@@ -305,6 +305,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(200, {"kind": "APIResourceList", "resources": self.fake.kinds[parts.path]})
         if writes:
             thing = json.loads(body) if body else {}
+            if query.get("dryRun") == "All":
+                return self._json(200, thing)
             code, answer = self.fake.write(verb, plural, namespace, rest[1] if len(rest) > 1 else "", thing)
             return self._json(code, answer, cut_after=fault.cut_after if fault else None)
         if verb == "get":
