@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from kspanpy.core.model import Span
 from kspanpy.errors import UsageError
@@ -11,12 +12,15 @@ from kspanpy.export import (
     ExportStats,
     OtlpSettings,
     QueueLimits,
+    Shelf,
     SpanFile,
     SpanSink,
     cluster_attributes,
     otlp_pipeline,
 )
 from kspanpy.settings import Settings
+
+MEBIBYTE: Final = 1024 * 1024
 
 
 class Nowhere:
@@ -50,8 +54,8 @@ class PromptSpanFile(SpanFile):
         self.drain()
 
 
-def make(settings: Settings, otlp: OtlpSettings, *, cluster_uid: str) -> SpanSink:
-    """The sink of the service. Raises UsageError."""
+def make(settings: Settings, otlp: OtlpSettings, *, cluster_uid: str, shelf: Shelf | None = None) -> SpanSink:
+    """The sink of the service. `shelf`: where the exporter `otlp` keeps what is not acknowledged. Raises UsageError."""
     attributes = cluster_attributes(
         otlp.resource_attributes, cluster_uid=cluster_uid, cluster_name=settings.cluster_name
     )
@@ -62,8 +66,12 @@ def make(settings: Settings, otlp: OtlpSettings, *, cluster_uid: str) -> SpanSin
         raise UsageError(f"KSPANPY_OUTPUT {problem}: KSPANPY_EXPORTER={settings.exporter}")
     match settings.exporter:
         case "otlp":
-            limits = QueueLimits(spans=settings.queue_spans, bytes=settings.queue_megabytes * 1024 * 1024)
-            return otlp_pipeline(otlp, attributes, limits=limits)
+            limits = QueueLimits(
+                spans=settings.queue_spans,
+                bytes=settings.queue_megabytes * MEBIBYTE,
+                shelf_bytes=settings.spill_megabytes * MEBIBYTE,
+            )
+            return otlp_pipeline(otlp, attributes, limits=limits, shelf=shelf)
         case "console":
             return ConsoleSink()
         case "file":

@@ -119,12 +119,11 @@ class Delivery:
         self._backoff.reset()
 
     def abandon(self, reason: DropReason) -> int:
-        """Give up the batch in flight; how many spans that was."""
-        lost = [span for part in self._parts for span in part]
+        """The end, for the batch in flight and the queue: what is on no shelf is lost; how many spans that was."""
+        in_flight = [span for part in self._parts for span in part]
         self._parts.clear()
         self._payload = b""
-        self._queue.reject(lost, reason)
-        return len(lost)
+        return self._queue.abandon(in_flight, reason)
 
     def _start(self, batch: tuple[EncodedSpan, ...]) -> None:
         self._parts.append(batch)

@@ -11,6 +11,7 @@ from kspanpy.export.tls import TlsFiles
 if TYPE_CHECKING:
     from kspanpy.export.pipeline import OtlpPipeline, Sender
     from kspanpy.export.queue import QueueLimits
+    from kspanpy.export.shelf import Shelf
 
 
 def otlp_sender(settings: OtlpSettings) -> Sender:
@@ -30,13 +31,22 @@ def otlp_pipeline(
     resource_attributes: Mapping[str, str] | None = None,
     *,
     limits: QueueLimits | None = None,
+    shelf: Shelf | None = None,
     on_acknowledged: Callable[[Sequence[bytes]], None] | None = None,
 ) -> OtlpPipeline:
-    """A running OTLP output. `resource_attributes`: of `cluster_attributes`; without them, those of the settings alone."""
+    """A running OTLP output. `resource_attributes`: of `cluster_attributes`; without them, those of the settings alone.
+
+    With a `shelf` nothing that was offered is lost with the process, and what waits there is sent; its owner closes it, afterwards.
+    """
     from kspanpy.export.encode import Encoder  # noqa: PLC0415
     from kspanpy.export.pipeline import OtlpPipeline  # noqa: PLC0415
 
     attributes = settings.resource_attributes if resource_attributes is None else resource_attributes
     return OtlpPipeline(
-        otlp_sender(settings), Encoder(attributes), settings, limits=limits, on_acknowledged=on_acknowledged
+        otlp_sender(settings),
+        Encoder(attributes),
+        settings,
+        limits=limits,
+        shelf=shelf,
+        on_acknowledged=on_acknowledged,
     )

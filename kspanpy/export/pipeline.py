@@ -3,9 +3,11 @@
 `offer` never waits for the network and never raises, so a slow or absent receiver can not stop the watch. The thread only
 carries out what `Delivery` says, one attempt at a time; everything it can lose is counted in the queue.
 
+With a shelf every span is on it before the sending thread can see it; what does not fit into memory is on the shelf only.
+
 Shutdown: `drain(deadline)` sends what there is and keeps its deadline exactly, whatever an attempt under way does; then
-`close()` counts what is left as dropped(shutdown). A request that is under way at `close` may still arrive: it is counted as
-lost, which errs on the safe side.
+`close()` leaves the rest on the shelf for the next process, or without one counts it as dropped(shutdown). A request that is under
+way at `close` may still arrive: its spans are left, or counted as lost, which errs on the safe side.
 """
 
 from __future__ import annotations
@@ -23,10 +25,15 @@ from kspanpy.export.encode import Encoder
 from kspanpy.export.queue import EncodedSpan, QueueLimits, SpanQueue
 from kspanpy.export.retry import Accepted, Backoff, Outcome, Permanent, Transient
 from kspanpy.export.settings import OtlpSettings
+from kspanpy.export.shelf import Shelf
+from kspanpy.export.shelving import Shelving
 from kspanpy.export.sink import DropReason, ExportStats
 
 CLOSE_S: Final = 1.0
 """How long `close` waits for the thread; an HTTP request under way can not be interrupted."""
+
+SPAN_BYTES: Final = 1024
+"""About what a span costs on the shelf."""
 
 _REPORT_EVERY_NS: Final = 60 * SECOND
 
@@ -53,12 +60,16 @@ class OtlpPipeline:
         settings: OtlpSettings,
         *,
         limits: QueueLimits | None = None,
+        shelf: Shelf | None = None,
         backoff: Backoff | None = None,
         on_acknowledged: Callable[[Sequence[bytes]], None] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         wall_clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`on_acknowledged` gets trace id + span id of each span that arrived, on the sending thread."""
+        """`on_acknowledged` gets trace id + span id of each span that arrived, on the sending thread.
+
+        What waits on the `shelf` is sent. It stays its owner's, who closes it after the pipeline.
+        """
         self._sender = sender
         self._encoder = encoder
         self._settings = settings
@@ -68,8 +79,13 @@ class OtlpPipeline:
         self._clock = clock
         self._wall_clock = wall_clock
         self._changed = threading.Condition()
+        self._has_shelf = shelf is not None
+        self._shelving = Shelving(shelf, self._queue, self._changed, clock)
         self._drain_until_ns: int | None = None
         self._is_closed = False
+        self._capacity = self._queue.limits.spans
+        if shelf is not None:
+            self._capacity = max(self._capacity, self._queue.limits.shelf_bytes // SPAN_BYTES)
         self._repaired = 0
         self._last_success_ns = 0
         self._last_error = ""
@@ -78,27 +94,42 @@ class OtlpPipeline:
         self._thread.start()
 
     def offer(self, spans: Sequence[Span]) -> None:
-        """Encode and queue."""
-        ready: list[EncodedSpan | DropReason] = []
+        """Encode, put on the shelf, and queue. By one thread at a time where there is a shelf: its order is that of the calls."""
+        ready: list[EncodedSpan] = []
+        refused: list[DropReason] = []
         repaired = 0
         for span in spans:
             good = checked(span)
             if isinstance(good, DropReason):
-                ready.append(good)
+                refused.append(good)
+                continue
+            repaired += good.repaired
+            encoded = self._encoder.encode_checked(good)
+            if isinstance(encoded, DropReason):
+                refused.append(encoded)
+            elif self._has_shelf and not self._queue.fits(encoded):
+                refused.append(DropReason.TOO_LARGE)  # before it is on the shelf
             else:
-                ready.append(self._encoder.encode_checked(good))
-                repaired += good.repaired
+                ready.append(encoded)
+
+        with self._changed:
+            self._repaired += repaired
+            if self._is_closed:
+                refused += [DropReason.SHUTDOWN] * len(ready)
+                ready = []
+            for reason in refused:
+                self._queue.refuse(reason)
+        if ready:
+            self._shelving.put(ready, self._enqueue)
+
+    def _enqueue(self, spans: Sequence[EncodedSpan]) -> None:
         with self._changed:
             now = self._clock()
-            self._repaired += repaired
             due_before = self._queue.due_ns()
-            for item in ready:
-                if isinstance(item, DropReason):
-                    self._queue.refuse(item)
-                elif self._is_closed:
-                    self._queue.refuse(DropReason.SHUTDOWN)
-                else:
-                    self._queue.put(item, now)
+            for span in spans:
+                self._queue.put(span, now)
+            if self._is_closed:  # meanwhile
+                self._queue.abandon((), DropReason.SHUTDOWN)
             if self._queue.due_ns() != due_before:
                 self._changed.notify_all()
 
@@ -118,7 +149,7 @@ class OtlpPipeline:
             return not self._queue.pending
 
     def close(self) -> None:
-        """Stop; what is pending is lost and counted."""
+        """Stop; what is pending is left on the shelf, or lost and counted."""
         with self._changed:
             if self._is_closed:
                 return
@@ -127,41 +158,64 @@ class OtlpPipeline:
         self._sender.close()
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSE_S)
+        self._shelving.close()  # first: a load under way is taken in, so that it is left again
         with self._changed:
-            lost = self._delivery.abandon(DropReason.SHUTDOWN) + self._queue.clear(DropReason.SHUTDOWN)
+            lost = self._delivery.abandon(DropReason.SHUTDOWN)
+            left = self._queue.left
             self._changed.notify_all()
+        if left:
+            _log.warning(
+                "stopped with %d spans not sent: the next start sends them; last error: %s",
+                left,
+                self._last_error or "none",
+            )
         if lost:
             _log.error("stopped with %d spans not sent; last error: %s", lost, self._last_error or "none")
 
     def stats(self) -> ExportStats:
         """One consistent reading."""
         with self._changed:
-            queue = self._queue
+            queue, limits = self._queue, self._queue.limits
             return ExportStats(
                 emitted=queue.emitted,
+                recovered=queue.recovered,
                 acknowledged=queue.acknowledged,
                 dropped=dict(queue.dropped),
+                left=queue.left,
                 queued=queue.queued,
                 queued_bytes=queue.queued_bytes,
                 in_flight=queue.in_flight,
-                capacity=queue.limits.spans,
-                capacity_bytes=queue.limits.bytes,
+                spilled=queue.spilled,
+                capacity=self._capacity,
+                capacity_bytes=limits.shelf_bytes if self._has_shelf else limits.bytes,
+                fullness=self._fullness(),
+                shelf_errors=self._shelving.errors,
                 repaired=self._repaired,
                 attempts=dict(self._delivery.attempts),
                 last_success_ns=self._last_success_ns,
                 last_error=self._last_error,
             )
 
+    def _fullness(self) -> float:
+        queue, limits = self._queue, self._queue.limits
+        if self._has_shelf:
+            return queue.shelved_bytes / limits.shelf_bytes
+        return max(queue.pending / limits.spans, (queue.queued_bytes + queue.in_flight_bytes) / limits.bytes)
+
     def _run(self) -> None:
         while True:
+            self._shelving.tend()
             with self._changed:
                 if self._is_closed:
                     return
                 now = self._clock()
                 action = self._delivery.next(now, flush=self._drain_until_ns is not None)
                 if not isinstance(action, Send):
-                    until = action.until_ns
-                    self._changed.wait(None if until is None else max(until - now, 0) / SECOND)
+                    retry_ns = self._shelving.retry_ns
+                    if self._queue.wanted() is not None and retry_ns is None:
+                        continue  # since `tend`
+                    times = [until for until in (action.until_ns, retry_ns) if until is not None]
+                    self._changed.wait(max(min(times) - now, 0) / SECOND if times else None)
                     continue
                 timeout_s = self._settings.timeout_s
                 if self._drain_until_ns is not None:

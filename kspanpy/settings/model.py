@@ -90,6 +90,13 @@ class Settings(BaseSettings):
     queue_megabytes: int = Field(
         64, ge=8, le=65_536, description="The same limit in megabytes (MiB) of encoded spans; a span has about 1 KB."
     )
+    spill_megabytes: int = Field(
+        256,
+        ge=8,
+        le=1_048_576,
+        description="Finished spans kept on disk, in megabytes (MiB), where there is a state directory; then the oldest go. "
+        "The two limits above are then those of memory.",
+    )
     shutdown_seconds: float = Field(
         25.0, ge=1, le=3600, description="How long to go on sending at shutdown. Keep it below the pod's grace period."
     )
@@ -132,7 +139,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "traceparent",
         "traceparent_annotations",
     ),
-    "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
+    "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "spill_megabytes", "shutdown_seconds"),
     "Memory": ("max_objects", "max_pending", "inbox_items"),
     "Service": ("listen", "log_level", "log_format"),
 }

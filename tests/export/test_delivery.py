@@ -1,89 +1,18 @@
-"""The delivery in virtual time: outages, refusals, bad spans, and the exporter contract of the OpenTelemetry Collector.
-
-A simulated receiver decides by a rule what becomes of each request; the clock jumps to whatever the delivery waits for.
-"""
+"""The delivery in virtual time: outages, refusals, bad spans, and the exporter contract of the OpenTelemetry Collector."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kspanpy.export import AttemptResult, DropReason, QueueLimits
-from kspanpy.export.delivery import MAX_DIVISIONS, SECOND, Delivery, Send
-from kspanpy.export.queue import EncodedSpan, SpanQueue
-from kspanpy.export.retry import Accepted, Backoff, Outcome, Permanent, Transient
-
-BAD = "bad"
-
-
-class Receiver:
-    """Answers by `rule(ids of the request)`; keeps what it took and when it was asked."""
-
-    def __init__(self, rule: Callable[[list[int]], Outcome]) -> None:
-        self.rule = rule
-        self.took: list[int] = []
-        self.asked_ns: list[int] = []
-        self.payloads: list[bytes] = []
-
-    def answer(self, action: Send, now_ns: int) -> Outcome:
-        """The outcome of one request."""
-        ids = [int.from_bytes(one.key, "big") for one in action.spans]
-        self.asked_ns.append(now_ns)
-        self.payloads.append(action.payload)
-        outcome = self.rule(ids)
-        if isinstance(outcome, Accepted):
-            self.took += ids
-        return outcome
-
-
-class World:
-    """A queue, a delivery, a receiver and a clock."""
-
-    def __init__(self, rule: Callable[[list[int]], Outcome], *, jitter: float = 0.5, **limits: int) -> None:
-        self.now_ns = 0
-        self.count = 0
-        self.receiver = Receiver(rule)
-        self.queue = SpanQueue(QueueLimits(**limits))
-        self.delivery = Delivery(self.queue, self.assemble, backoff=Backoff(jitter=lambda: jitter))
-
-    @staticmethod
-    def assemble(spans) -> bytes:
-        """Stands for the encoder: the ids."""
-        return b"".join(one.key for one in spans)
-
-    def offer(self, count: int) -> None:
-        """That many new spans now."""
-        for _ in range(count):
-            self.count += 1
-            self.queue.put(EncodedSpan(self.count.to_bytes(24, "big"), "s", bytes(500)), self.now_ns)
-
-    def run(self, until_ns: int | None = None, *, hurry: bool = False) -> None:
-        """Do what the delivery says until then, or until nothing is left to do."""
-        while True:
-            action = self.delivery.next(self.now_ns, flush=hurry)
-            if isinstance(action, Send):
-                self.delivery.resolve(self.receiver.answer(action, self.now_ns), self.now_ns, hurry=hurry)
-                self.balanced()
-            elif action.until_ns is None or (until_ns is not None and action.until_ns > until_ns):
-                break
-            else:
-                self.now_ns = action.until_ns
-        self.now_ns = max(self.now_ns, until_ns or 0)
-
-    def balanced(self) -> None:
-        """Emitted = acknowledged + dropped + queued + in flight."""
-        queue = self.queue
-        assert queue.emitted == queue.acknowledged + sum(queue.dropped.values()) + queue.queued + queue.in_flight
-
-    @property
-    def dropped(self) -> dict[DropReason, int]:
-        """The reasons that occurred."""
-        return {reason: count for reason, count in self.queue.dropped.items() if count}
+from kspanpy.export import AttemptResult, DropReason
+from kspanpy.export.delivery import MAX_DIVISIONS, SECOND, Send
+from kspanpy.export.retry import Accepted, Permanent, Transient
+from tests.export.world import World
 
 
 def test_spans_arrive_in_order_and_in_batches():

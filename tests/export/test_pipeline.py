@@ -30,7 +30,7 @@ def settings_for(collector: FakeCollector, **changes) -> OtlpSettings:
 
 def balanced(stats: ExportStats) -> bool:
     """Every span is in exactly one place."""
-    return stats.emitted == stats.acknowledged + stats.dropped_total + stats.queued + stats.in_flight
+    return stats.emitted == stats.acknowledged + stats.dropped_total + stats.queued + stats.in_flight + stats.left
 
 
 class Scripted:

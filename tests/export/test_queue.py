@@ -115,10 +115,11 @@ class Books(RuleBasedStateMachine):
         self.queue.refuse(reason)
 
     @rule()
-    def clear(self):
-        """Everything that waits is given up."""
-        self.queue.clear(DropReason.SHUTDOWN)
-        assert self.queue.queued == 0
+    def abandon(self):
+        """Everything is given up."""
+        self.queue.abandon([one for batch in self.batches for one in batch], DropReason.SHUTDOWN)
+        self.batches.clear()
+        assert self.queue.pending == 0
 
     @invariant()
     def balanced(self):

@@ -2,7 +2,7 @@
 
     with FakeCollector("grpc", script=[Fail("UNAVAILABLE"), Accept()]) as collector: ...
 
-The script is followed request by request; after its end everything is accepted.
+The script is followed request by request; after its end `rule` decides, and without one everything is accepted.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import http.server
 import socket
 import ssl
 import struct
+import sys
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,13 +71,25 @@ Reply = Accept | Fail | Answer | Reset
 
 
 class FakeCollector:
-    """See the module. `requests`: every decoded request; `accepted`: span ids that were taken, in order."""
+    """See the module. `requests`: every decoded request; `accepted`: span ids that were taken, in order; `replies`: the answers.
+
+    `tls` is (key, certificate); with `client_ca` clients must have a certificate of it.
+    """
 
     def __init__(
-        self, protocol: str, script: Iterable[Reply] = (), *, tls: tuple[bytes, bytes] | None = None, port: int = 0
+        self,
+        protocol: str,
+        script: Iterable[Reply] = (),
+        *,
+        rule: Callable[[ExportTraceServiceRequest], Reply] = lambda _: Accept(),
+        tls: tuple[bytes, bytes] | None = None,
+        client_ca: bytes | None = None,
+        port: int = 0,
     ) -> None:
         self.protocol = protocol
         self.script = deque(script)
+        self.rule = rule
+        self.replies: list[Reply] = []
         self.payloads: list[bytes] = []
         self.requests: list[ExportTraceServiceRequest] = []
         self.headers: list[dict[str, str]] = []
@@ -87,15 +100,16 @@ class FakeCollector:
             self._grpc = grpc.server(futures.ThreadPoolExecutor(4))
             self._grpc.add_generic_rpc_handlers((_Handler(self),))
             if tls:
-                self.port = self._grpc.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials((tls,)))
+                credentials = grpc.ssl_server_credentials((tls,), client_ca, client_ca is not None)
+                self.port = self._grpc.add_secure_port(f"127.0.0.1:{port}", credentials)
             else:
                 self.port = self._grpc.add_insecure_port(f"127.0.0.1:{port}")
             self._grpc.start()
         else:
-            self._http = http.server.ThreadingHTTPServer(("127.0.0.1", port), _http_handler(self))
+            self._http = _HttpServer(("127.0.0.1", port), _http_handler(self))
             self._http.daemon_threads = True
             if tls:
-                self._http.socket = _tls_socket(self._http.socket, tls)
+                self._http.socket = _tls_socket(self._http.socket, tls, client_ca)
             self.port = self._http.server_address[1]
             self._thread = threading.Thread(
                 target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
@@ -114,7 +128,8 @@ class FakeCollector:
             self.payloads.append(payload)
             self.requests.append(request)
             self.headers.append(headers)
-            reply = self.script.popleft() if self.script else Accept()
+            reply = self.script.popleft() if self.script else self.rule(request)
+            self.replies.append(reply)
             if isinstance(reply, Accept):
                 self.accepted += span_ids(request)
         if isinstance(reply, Accept) and reply.slow_s:
@@ -161,14 +176,24 @@ def response(reply: Accept) -> bytes:
     return message.SerializeToString()
 
 
-def _tls_socket(plain: socket.socket, tls: tuple[bytes, bytes]) -> socket.socket:
+def _tls_socket(plain: socket.socket, tls: tuple[bytes, bytes], client_ca: bytes | None) -> socket.socket:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         key, certificate = Path(folder, "key"), Path(folder, "certificate")
         key.write_bytes(tls[0])
         certificate.write_bytes(tls[1])
         context.load_cert_chain(certificate, key)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=client_ca.decode())
     return context.wrap_socket(plain, server_side=True)
+
+
+class _HttpServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A connection that was cut, on purpose: not worth a page of text. Anything else is."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(grpc.GenericRpcHandler):
@@ -206,7 +231,13 @@ def _http_handler(collector: FakeCollector) -> type[http.server.BaseHTTPRequestH
             collector._connections.add(self.connection)
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            try:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+            except OSError:
+                body = b""
+            if len(body) < int(self.headers["Content-Length"]):  # cut in the middle: no request
+                self.close_connection = True
+                return
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             headers = {name.lower(): value for name, value in self.headers.items()} | {":path": self.path}
@@ -222,8 +253,11 @@ def _http_handler(collector: FakeCollector) -> type[http.server.BaseHTTPRequestH
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
+            try:
+                self.end_headers()
+                self.wfile.write(reply.body)
+            except OSError:  # the client did not wait
+                self.close_connection = True
 
         def finish(self) -> None:
             collector._connections.discard(self.connection)
