@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from kspanpy.app.settled import Settled
 from kspanpy.core.model import Span
 from kspanpy.export import ExportStats, SpanSink
 from kspanpy.export.sink import DropReason
@@ -40,11 +41,10 @@ class Kept(NamedTuple):
     spans: int
     bytes: int
     yielded: int
-    dropped: int
 
 
 class StandbySink:
-    """A SpanSink around another one. Safe for threads; `offer` is called by one."""
+    """A SpanSink around another one. Safe for threads. `pulse` must be called often, and soon after a change of leadership."""
 
     def __init__(
         self,
@@ -59,59 +59,60 @@ class StandbySink:
     ) -> None:
         """`spans`, `size`: how many, and how many bytes, are kept at most."""
         self._inner, self._leads, self._settled_until = inner, leads, settled_until
-        self._margin_s, self._spans, self._size_limit, self._monotonic = margin_s, spans, size, monotonic
-        self._lock = threading.RLock()
+        self._margin_s, self._spans, self._largest, self._monotonic = margin_s, spans, size, monotonic
+        self._lock = threading.Lock()
         self._kept: deque[tuple[float, bytes]] = deque()  # (when it was finished, span)
         self._size = self._yielded = self._dropped = 0
-        self._marks: deque[tuple[float, float]] = deque()  # handed on until the first, finished at the second, both monotonic
-        self._idle_at = monotonic()
+        self._settled = Settled(inner.stats(), monotonic())
 
     def offer(self, spans: Sequence[Span]) -> None:
-        """Send, or keep."""
+        """Send, or keep. While there is something kept, it goes first."""
         with self._lock:
-            if self.pulse():
-                self._hand_on(spans)
-                return
             now = self._monotonic()
+            if not self._kept and self._leads():
+                self._hand_on(spans, now)
+                return
             for span in spans:
                 packed = _encode(span)
                 self._kept.append((now, packed))
                 self._size += len(packed) + _OVERHEAD
-            while len(self._kept) > self._spans or self._size > self._size_limit:
-                self._forget()
+            self._yield()
+            while len(self._kept) > self._spans or self._size > self._largest:
+                self._take()
                 self._dropped += 1
 
     def pulse(self) -> bool:
-        """Act on what has changed in the election; call it often. Whether this process leads."""
+        """Yield what the leader has had acknowledged, or hand on a portion of what is kept. True: there is more to hand on."""
         with self._lock:
-            settled = self._settled_until()
-            while self._kept and settled is not None and self._kept[0][0] < settled - self._margin_s:
-                self._forget()
-                self._yielded += 1
-            leads = self._leads()
-            if leads and self._kept:
-                self._take_over()
-            return leads
+            if not self._leads():
+                self._yield()
+                return False
+            if self._kept:
+                finished = self._kept[0][0]
+                count = min(len(self._kept), _PORTION)
+                self._hand_on([_decode(self._take()) for _ in range(count)], finished)
+            return bool(self._kept)
 
     def lag_ns(self) -> int:
         """How long ago the oldest span was finished whose fate is open here; 0 when there is none."""
         with self._lock:
-            now, stats = self._monotonic(), self._inner.stats()
-            if not stats.pending:
-                self._idle_at = now
-                self._marks.clear()
-            oldest = min(self._oldest_pending(stats), self._kept[0][0] if self._kept else now, now)
-            return int((now - oldest) * _NANOSECONDS)
+            now = self._monotonic()
+            oldest = self._settled.oldest(self._inner.stats(), now)
+            if self._kept:
+                oldest = min(oldest, self._kept[0][0])
+            return int(max(now - oldest, 0.0) * _NANOSECONDS)
 
     def kept(self) -> Kept:
         """One consistent reading."""
         with self._lock:
-            return Kept(len(self._kept), self._size, self._yielded, self._dropped)
+            return Kept(len(self._kept), self._size, self._yielded)
 
     def drain(self, deadline_s: float) -> bool:
-        """What was handed on; what is kept is the leader's business, or the next one's."""
-        self.pulse()
-        return self._inner.drain(deadline_s)
+        """Hand over what there is to send. What a standby keeps is the leader's business, or the next one's."""
+        end = self._monotonic() + deadline_s
+        while self.pulse() and self._monotonic() < end:
+            pass
+        return self._inner.drain(max(end - self._monotonic(), 0.0))
 
     def close(self) -> None:
         """Stop at once."""
@@ -127,26 +128,17 @@ class StandbySink:
             dropped[DropReason.QUEUE_FULL] = dropped.get(DropReason.QUEUE_FULL, 0) + self._dropped
             return replace(stats, emitted=stats.emitted + self._dropped, dropped=dropped)
 
-    def _forget(self) -> None:
+    def _hand_on(self, spans: Sequence[Span], finished: float) -> None:
+        self._inner.offer(spans)
+        self._settled.offered(self._inner.stats(), finished)
+
+    def _yield(self) -> None:
+        settled = self._settled_until()
+        while self._kept and settled is not None and self._kept[0][0] < settled - self._margin_s:
+            self._take()
+            self._yielded += 1
+
+    def _take(self) -> bytes:
         _, packed = self._kept.popleft()
         self._size -= len(packed) + _OVERHEAD
-
-    def _take_over(self) -> None:
-        finished = self._kept[0][0]
-        while self._kept:
-            portion = [self._kept.popleft() for _ in range(min(_PORTION, len(self._kept)))]
-            self._size -= sum(len(packed) + _OVERHEAD for _, packed in portion)
-            self._hand_on([_decode(packed) for _, packed in portion])
-        self._marks.append((self._monotonic(), finished))
-
-    def _hand_on(self, spans: Sequence[Span]) -> None:
-        self._inner.offer(spans)
-
-    def _oldest_pending(self, stats: ExportStats) -> float:
-        """When the oldest span was finished that the inner sink still has, or earlier."""
-        if not stats.pending:
-            return self._monotonic()
-        oldest = stats.oldest_ns / _NANOSECONDS if stats.oldest_ns else self._idle_at
-        while self._marks and self._marks[0][0] < oldest:
-            self._marks.popleft()
-        return min([oldest, *(finished for _, finished in self._marks)])
+        return packed

@@ -141,7 +141,9 @@ class Client:
         with self.stream(path, query=query, headers=headers, timeout_s=timeout_s) as stream:
             return Response(stream.status, stream.headers, stream.body())
 
-    def write(self, method: Literal["POST", "PUT"], path: str, body: bytes, *, query: Mapping[str, str] = {}, timeout_s: float) -> Response:
+    def write(
+        self, method: Literal["POST", "PUT"], path: str, body: bytes, *, query: Mapping[str, str] = {}, timeout_s: float
+    ) -> Response:
         """Sends JSON. `timeout_s` is for each of connecting, and waiting for the next byte; TransportError: it may have been done or not."""
         pool, url, headers = self._prepare(path)
         try:

@@ -28,7 +28,10 @@ from kspanpy.kube.failures import FailureReason
 from kspanpy.kube.lease import Lease, Record
 
 SECOND: Final = 1_000_000_000
-_SOONEST, _LATEST = 0.5, 0.9  # a candidate's pause as parts of retry_s: jitter only shortens, and a request takes time, too
+_SOONEST, _LATEST = (
+    0.5,
+    0.9,
+)  # a candidate's pause as parts of retry_s: jitter only shortens, and a request takes time, too
 _LONGEST_PAUSE_S: Final = 40.0
 _LONGEST_RETRY_AFTER_S: Final = 10.0
 _PATIENT_CONFLICTS: Final = 2

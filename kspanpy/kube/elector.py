@@ -144,9 +144,7 @@ class Elector:
         if trial is not None:
             self._demand(trial, self._carry_out(trial, query={"dryRun": "All"}))
 
-    def start(
-        self, *, lag_ns: Callable[[], int], is_warm: Callable[[], bool], changed: Callable[[], None]
-    ) -> None:
+    def start(self, *, lag_ns: Callable[[], int], is_warm: Callable[[], bool], changed: Callable[[], None]) -> None:
         """Take part. `lag_ns`: how long ago the oldest span was finished whose fate is open. `changed` is called after every answer and every wait."""
         self._lag_ns, self._is_warm, self._changed = lag_ns, is_warm, changed
         self._began_s = self._heartbeat_s = self._clock.monotonic()

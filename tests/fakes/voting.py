@@ -124,9 +124,7 @@ class Voting:
 
     def leaders(self) -> list[str]:
         """All who think so now, frozen ones too: they may wake up at any moment."""
-        return [
-            name for name, c in self.candidates.items() if c.is_alive and c.election.leads(self.local(c))
-        ]
+        return [name for name, c in self.candidates.items() if c.is_alive and c.election.leads(self.local(c))]
 
     def kill(self, name: str) -> None:
         """As by SIGKILL: what it sent may still arrive."""
@@ -143,7 +141,8 @@ class Voting:
         if not candidate.is_alive:
             return
         if candidate.frozen_until > self.now:
-            return self.at(candidate.frozen_until, lambda: self._turn(candidate))
+            self.at(candidate.frozen_until, lambda: self._turn(candidate))
+            return
         wall = candidate.wall_ns + int(self.now * SECOND)
         step = candidate.election.next(self.local(candidate), wall_ns=wall, lag_ns=candidate.lag_ns)
         candidate.number += 1
@@ -177,8 +176,7 @@ class Voting:
         if candidate.number != number or not candidate.is_alive:
             return
         if candidate.frozen_until > self.now:
-            return self.at(
-                candidate.frozen_until, lambda: self._answer(candidate, request, number, answer, sent)
-            )
+            self.at(candidate.frozen_until, lambda: self._answer(candidate, request, number, answer, sent))
+            return
         candidate.election.answered(request, answer, sent=sent, now=self.local(candidate))
         self._turn(candidate)

@@ -211,7 +211,7 @@ class TestKeepingIt:
         assert one.leads(60)
 
     def test_a_change_by_somebody_else_is_a_conflict_and_then_none(self) -> None:
-        """kubectl annotate: read again, write again, still leading."""
+        """As by kubectl annotate: read again, write again, still leading."""
         one = leading()
         give(one, 2, Conflict())
         assert isinstance(give(one, 2, stored("me")), Get)
@@ -466,11 +466,11 @@ class Candidates(RuleBasedStateMachine):
             candidate.wall_ns += seconds * SECOND
         self.voting.pass_time(then)
 
-    @rule(who=_WHO, kill=st.booleans(), then=_THEN)
-    def a_process_ends(self, who: int, kill: bool, then: float) -> None:
+    @rule(who=_WHO, way=st.sampled_from(["kill", "release"]), then=_THEN)
+    def a_process_ends(self, who: int, way: str, then: float) -> None:
         """One way or the other."""
         if candidate := self._one(who):
-            (self.voting.kill if kill else self.voting.release)(candidate.election.identity)
+            (self.voting.kill if way == "kill" else self.voting.release)(candidate.election.identity)
         self.voting.pass_time(then)
 
     @invariant()
