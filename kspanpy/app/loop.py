@@ -3,6 +3,9 @@
 Everything goes through one bounded inbox. When it is full the watches wait, and TCP makes the API server wait; nothing is lost.
 Invariants: only this thread touches the linker; its time never runs backwards, even when the wall clock does; it sleeps until the
 next input or the linker's next deadline, whichever is first; no input, however bad, ends it.
+
+With a checkpoint each round is written down before its spans may be sent, and the end of the process is no end of the stories: the
+next one goes on with them. Where it begins, time stands still for the linker until the watches have caught up.
 """
 
 from __future__ import annotations
@@ -15,12 +18,25 @@ from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Event as Flag
 from threading import Thread
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 
+from kspanpy.app.checkpoint import Checkpoint, Held, answered
+from kspanpy.core.linker import Linker as RealLinker
 from kspanpy.core.linker import LinkerStats
 from kspanpy.core.model import SECOND, ObjectReference, Span
-from kspanpy.core.steps import Discarded, DiscardReason, EventSeen, Input, LookupOwner, Output, SpanEnded, Tick
-from kspanpy.core.telling.attributes import is_root
+from kspanpy.core.steps import (
+    Discarded,
+    DiscardReason,
+    EventSeen,
+    GapBegan,
+    GapEnded,
+    Input,
+    LookupOwner,
+    Output,
+    SpanEnded,
+    Tick,
+)
+from kspanpy.core.telling.attributes import is_event, is_root
 from kspanpy.core.timing import occurrence
 from kspanpy.ops.metrics import Histogram
 
@@ -31,6 +47,21 @@ HEARTBEAT_S: Final = 5.0  # the longest sleep
 _PUT_S: Final = 0.5
 _SHOWN: Final = 10  # defects that are logged with a traceback; all are counted
 _JUMP_NS: Final = SECOND
+_GAP_S: Final = 30.0  # the longest wait for the watches to catch up
+_GAP_SLEEP_S: Final = 0.1
+_ASKED: Final = 2_000  # lookups that are remembered as open
+
+Target: TypeAlias = tuple[str, str]
+"""What a watch shows: kind, namespace (empty: all)."""
+
+
+class Arrival(NamedTuple):
+    """What was received when, and how far it moves which watch. No fact: something that says nothing to the linker, an expired Event."""
+
+    received_ns: int
+    fact: Input | None
+    target: Target = ("", "")
+    cursor: str = ""
 
 
 class Linker(Protocol):
@@ -77,23 +108,42 @@ class Loop:
         offer: Callable[[Sequence[Span]], None],
         lookup: Callable[[ObjectReference], None],
         capacity: int,
+        checkpoint: Checkpoint | None = None,
+        restored: Held | None = None,
+        caught_up: Callable[[], bool] = lambda: True,
+        hands_over: bool = False,
         wall_ns: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`restored`: what the linker was restored with; then it waits until the watches have `caught_up`.
+
+        `hands_over`: another process goes on with the open stories, so at the end they are not told as they stand.
+        """
         self.capacity = capacity
+        self._hands_over = hands_over
         self.lag = Histogram()
         self.heartbeat_s = monotonic()
         self._linker = linker
         self._offer, self._lookup = offer, lookup
         self._wall_ns, self._monotonic = wall_ns, monotonic
-        self._inbox: Queue[tuple[int, Input]] = Queue(capacity)
+        self._inbox: Queue[Arrival] = Queue(capacity)
         self._stopping, self._over = Flag(), Flag()
         self._started_ns = self._now_ns = wall_ns()
+        self._checkpoint, self._caught_up = checkpoint, caught_up
+        self._gap_until_s: float | None = None
+        self._taken: list[tuple[int, Input]] = []  # in this round
+        self._cursors: dict[Target, str] = {}  # of this round
+        self._asked: dict[ObjectReference, None] = {}
+        self._emitted = 0
         self._clock = (self._started_ns, monotonic())
         self._ahead_ns = 0
         self._seen = self._exported = self._stories = self._failed = self._errors = 0
         self._discarded: Counter[DiscardReason] = Counter()
         self._busy_s = 0.0
+        self._restored = restored
+        if restored is not None:
+            self._seen = restored.pending  # what is told of them will be counted as exported
+            self._emitted, self._asked, self._now_ns = restored.emitted, restored.asked, restored.now_ns
         self.counts = self._count()
         self._thread = Thread(target=self._run, name="linker", daemon=True)
 
@@ -106,11 +156,12 @@ class Loop:
         """Begin."""
         self._thread.start()
 
-    def deliver(self, received_ns: int, fact: Input) -> None:
-        """Hand over an input; waits while the inbox is full. When the loop is over it is dropped: the next start lists it again."""
+    def deliver(self, received_ns: int, fact: Input | None, *, target: Target = ("", ""), cursor: str = "") -> None:
+        """Hand over an input; waits while the inbox is full. When the loop is over it is dropped: the next start sees it again."""
+        arrival = Arrival(received_ns, fact, target, cursor)
         while not self._over.is_set():
             try:
-                self._inbox.put((received_ns, fact), timeout=_PUT_S)
+                self._inbox.put(arrival, timeout=_PUT_S)
             except Full:
                 continue
             return
@@ -121,41 +172,86 @@ class Loop:
         if self._thread.ident is None:
             return True
         with suppress(Full):  # a full inbox needs no waking
-            self._inbox.put_nowait((0, Tick()))
+            self._inbox.put_nowait(Arrival(0, None))
         self._thread.join(deadline_s)
         ended = not self._thread.is_alive()
         self._over.set()
         return ended
 
     def _run(self) -> None:
+        self._begin()
         while not (self._stopping.is_set() and self._inbox.empty()):
             self._round()
-        self._finish()
+        self._end()
         self._over.set()
+
+    def _begin(self) -> None:
+        """After a restart: what happened meanwhile is still to come, and so are the answers to what was asked."""
+        if self._restored is None:
+            return
+        self._restored = None
+        self._gap_until_s = self._monotonic() + _GAP_S
+        self._carry_out(self._step(GapBegan()), [])
+        for reference in list(self._asked):
+            self._lookup(reference)
 
     def _round(self) -> None:
         batch = self._take()
         began = self._monotonic()
         self._look_at_clock(began)
         spans: list[Span] = []
-        for received_ns, fact in batch:
-            self._now_ns = max(self._now_ns, received_ns + self._ahead_ns)
-            if isinstance(fact, EventSeen):
-                self._note_event(fact, received_ns)
-            self._carry_out(self._step(fact), spans)
+        for arrival in batch:
+            if arrival.cursor:
+                self._cursors[arrival.target] = arrival.cursor
+            if arrival.fact is None:
+                continue
+            self._now_ns = max(self._now_ns, arrival.received_ns + self._ahead_ns)
+            if isinstance(arrival.fact, EventSeen):
+                self._note_event(arrival.fact, arrival.received_ns)
+            self._carry_out(self._step(arrival.fact), spans)
         if self._inbox.empty():  # else what waits in it is older than the wall clock
-            self._now_ns = max(self._now_ns, self._wall_ns() + self._ahead_ns)
-            due = self._linker.next_deadline()
-            if due is not None and due <= self._now_ns:
-                self._carry_out(self._step(Tick()), spans)
+            self._let_time_pass(spans)
         self._hand_on(spans)
         self.heartbeat_s = self._monotonic()
         self._busy_s += self.heartbeat_s - began
+        self._write_down(self.heartbeat_s - began)
         self.counts = self._count()
+
+    def _let_time_pass(self, spans: list[Span]) -> None:
+        wall_ns = self._wall_ns() + self._ahead_ns
+        if self._gap_until_s is not None:
+            if not self._caught_up() and self._monotonic() < self._gap_until_s:
+                return
+            self._gap_until_s = None
+            self._now_ns = max(self._now_ns, wall_ns)
+            self._carry_out(self._step(GapEnded()), spans)
+            return
+        self._now_ns = max(self._now_ns, wall_ns)
+        due = self._linker.next_deadline()
+        if due is not None and due <= self._now_ns:
+            self._carry_out(self._step(Tick()), spans)
+
+    def _write_down(self, worked_s: float) -> None:
+        if self._checkpoint is None:
+            return
+        self._checkpoint.commit(worked_s)
+        if self._checkpoint.due:
+            self._snapshot()
+
+    def _snapshot(self) -> None:
+        if self._checkpoint is not None:
+            held = Held(
+                cast("RealLinker", self._linker),
+                now_ns=self._now_ns,
+                emitted=self._emitted,
+                pending=self._count().pending,
+                asked=self._asked,
+            )
+            self._checkpoint.snapshot(held, {})
 
     def _take(self) -> list[tuple[int, Input]]:
         """What is there, after the first wait; empty when there is nothing but time has passed."""
-        batch: list[tuple[int, Input]] = []
+        batch: list[Arrival] = []
         try:
             batch.append(self._inbox.get(timeout=self._sleep_s()))
             while len(batch) < BATCH:
@@ -165,6 +261,8 @@ class Loop:
         return batch
 
     def _sleep_s(self) -> float:
+        if self._gap_until_s is not None:
+            return _GAP_SLEEP_S
         due = self._linker.next_deadline()
         if due is None:
             return HEARTBEAT_S
@@ -187,6 +285,10 @@ class Loop:
             self.lag.observe((received_ns - at_ns) / SECOND)
 
     def _step(self, fact: Input) -> list[Output]:
+        if self._checkpoint is not None:
+            self._taken.append((self._now_ns, fact))
+        if self._asked:
+            answered(self._asked, fact)
         try:
             return self._linker.step(fact, self._now_ns)
         except Exception:  # noqa: BLE001 - counted and logged there; nothing may end the loop
@@ -203,16 +305,26 @@ class Loop:
                 case Discarded(reason=reason):
                     self._discarded[reason] += 1
                 case LookupOwner(reference=reference):
+                    if self._checkpoint is not None and len(self._asked) < _ASKED:
+                        self._asked[reference] = None
                     self._lookup(reference)
 
     def _note_span(self, span: Span) -> None:
-        if "k8s.event.uid" in span.attributes:
+        self._emitted += 1
+        if is_event(span):
             self._exported += 1
         elif is_root(span):
             self._stories += 1
             self._failed += bool(span.error)
 
-    def _finish(self) -> None:
+    def _end(self) -> None:
+        """Stories that are open are left to the next process if it can know of them; else they are told as they stand."""
+        if self._checkpoint is not None:
+            self._snapshot()
+            return
+        if self._hands_over:
+            self.counts = self._count()
+            return
         spans: list[Span] = []
         try:
             self._carry_out(self._linker.finish(self._now_ns), spans)
@@ -222,6 +334,9 @@ class Loop:
         self.counts = self._count()
 
     def _hand_on(self, spans: list[Span]) -> None:
+        if self._checkpoint is not None:  # written with the spans, before they can be sent
+            self._checkpoint.record(self._taken, self._cursors, emitted=self._emitted)
+            self._taken, self._cursors = [], {}
         if not spans:
             return
         try:

@@ -1,8 +1,8 @@
 """`kspanpy run` from start to end.
 
 Order of the start: what can be wrong with the user's input first, then the world, then the threads, the probes last.
-Order of the end: not ready; watches; inbox and linker; sink; probes. What could not be sent by the deadline is counted and
-logged, and the exit code is 0 all the same: the service did what it could.
+Order of the end: not ready; watches; inbox and linker; sink; probes; the state on disk. What could not be sent by the deadline stays
+there for the next process, or is counted and logged; the exit code is 0 all the same: the service did what it could.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 from kspanpy import __version__, export
 from kspanpy.app import leading, readings, sinks
+from kspanpy.app.checkpoint import Checkpoint, SpanShelf, open_state, resumptions
 from kspanpy.app.loop import Loop
 from kspanpy.app.signals import Interrupted, Signals
 from kspanpy.core.linker import Linker
@@ -24,6 +26,7 @@ from kspanpy.ops import health, logs
 from kspanpy.ops.http import OpsServer
 from kspanpy.ops.metrics import Metrics
 from kspanpy.settings import Settings, otel
+from kspanpy.state import StateFile
 
 _log = logging.getLogger(__name__)
 
@@ -74,23 +77,36 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     client = connect(kubeconfig=settings.kubeconfig or None, context=settings.context or None)
     stack.callback(client.close)
     cluster_uid = client.cluster_uid()
-    sink = sinks.make(settings, otlp, cluster_uid=cluster_uid)
+    identity = cluster_uid or settings.cluster_name  # two clusters must not share ids
+    how = linker_settings(settings, cluster_uid=identity, service=otlp.service_name)
+    state = _open_state(settings, identity, stack)
+    sink = sinks.make(settings, otlp, cluster_uid=cluster_uid, shelf=None if state is None else SpanShelf(state))
     stack.callback(sink.close)
     lead = leading.make(settings, client, sink)
     stack.callback(lead.release, 0.0)
-
-    identity = cluster_uid or settings.cluster_name  # two clusters must not share ids
-    linker = Linker(linker_settings(settings, cluster_uid=identity, service=otlp.service_name))
+    checkpoint = None if state is None else Checkpoint(state, how)
+    held = None if checkpoint is None else checkpoint.restore(how)
+    resume = {} if held is None or state is None else resumptions(held, state.cursors())
     loop: Loop
 
     def deliver(delivery: Delivery) -> None:
         step = delivery.step()
-        if step is not None:
-            loop.deliver(delivery.received_ns, step)
+        if step is not None or delivery.cursor:
+            target = (delivery.kind, delivery.namespace)
+            loop.deliver(delivery.received_ns, step, target=target, cursor=delivery.cursor)
 
     lookup = OwnerLookup(client, deliver_step=lambda answer: loop.deliver(time.time_ns(), answer))
-    loop = Loop(linker, offer=lead.sink.offer, lookup=lookup.request, capacity=settings.inbox_items)
-    watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver)
+    watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver, resume=resume)
+    loop = Loop(
+        Linker(how) if held is None else held.linker,
+        offer=lead.sink.offer,
+        lookup=lookup.request,
+        capacity=settings.inbox_items,
+        checkpoint=checkpoint,
+        restored=held,
+        caught_up=lambda: watcher.wait_synced(0.0),
+        hands_over=bool(settings.lease),
+    )
 
     def vital() -> health.Vital:
         return readings.vital(loop, watcher, draining=signals.asked.is_set)
@@ -116,6 +132,14 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
         extra={"server": client.server, "cluster_uid": cluster_uid, "exporter": settings.exporter, "port": server.port},
     )
     return lambda: _stop(settings, watcher=watcher, lookup=lookup, loop=loop, lead=lead)
+
+
+def _open_state(settings: Settings, identity: str, stack: ExitStack) -> StateFile | None:
+    if not settings.state_directory:
+        return None
+    state = open_state(Path(settings.state_directory).expanduser(), identity=identity)
+    stack.callback(state.close)
+    return state
 
 
 def _stop(settings: Settings, *, watcher: Watcher, lookup: OwnerLookup, loop: Loop, lead: leading.Leading) -> None:

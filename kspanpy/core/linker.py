@@ -11,10 +11,12 @@ often the caller ticks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from kspanpy.core.causes.causes import Causes
-from kspanpy.core.model import Event
+from kspanpy.core.model import Event, Object
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects.catalog import Catalog
 from kspanpy.core.placing.chronicle import Chronicle
@@ -27,6 +29,8 @@ from kspanpy.core.steps import (
     Discarded,
     DiscardReason,
     EventSeen,
+    GapBegan,
+    GapEnded,
     Input,
     ObjectGone,
     ObjectSeen,
@@ -64,6 +68,7 @@ class Linker:
         self._placer = Placer(self._moment, self._catalog, causes, self._book, rules or RuleTable())
         self._chronicle = Chronicle(self._moment, self._catalog, self._book, self._placer)
         self._seen = SeenEvents(capacity=settings.max_events_remembered, memory_ns=self._moment.memory_ns)
+        self._in_gap = False
 
     def step(self, fact: Input, now_ns: int) -> list[Output]:
         """Takes one fact, received at `now_ns`; returns what follows from it and from the time that has passed."""
@@ -83,11 +88,17 @@ class Linker:
             self._catalog.missing.add(fact.kind)
         elif isinstance(fact, OwnerMissing):
             self._placer.owner_missing(fact.reference)
+        elif isinstance(fact, GapBegan):
+            self._in_gap = True
+        elif isinstance(fact, GapEnded):
+            self._in_gap = False
+            self._advance(now_ns)
         return out
 
     def finish(self, now_ns: int) -> list[Output]:
         """Nothing more will come: places what waits and closes what is open, as it stands."""
         out = self._moment.out = []
+        self._in_gap = False
         self._advance(now_ns)
         while (item := self._placer.waiting.overdue(_FOREVER_NS)) is not None:
             self._placer.place(item)
@@ -96,8 +107,14 @@ class Linker:
 
     def next_deadline(self) -> int | None:
         """When `step` should be called again even if nothing is received."""
+        if self._in_gap:
+            return None
         dues = (self._placer.waiting.next_deadline(), self._moment.next_due())
         return min((due for due in dues if due is not None), default=None)
+
+    def objects(self) -> Iterator[Object]:
+        """What is known to exist: the newest version of every object that was seen and has not gone."""
+        return (record.object for record in self._catalog.records() if record.real and record.gone_ns is None)
 
     def stats(self) -> LinkerStats:
         """How much is held at the moment."""
@@ -113,7 +130,7 @@ class Linker:
 
     def _advance(self, now_ns: int) -> None:
         moment, waiting = self._moment, self._placer.waiting
-        while True:
+        while not self._in_gap:
             patience, due = waiting.next_deadline(), moment.next_due()
             first = min((ns for ns in (patience, due) if ns is not None), default=None)
             if first is None or first > now_ns:

@@ -57,7 +57,17 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
     """Only time has passed."""
 
 
-Input: TypeAlias = ObjectSeen | ObjectGone | EventSeen | WatchProgress | WatchMissing | OwnerMissing | Tick
+class GapBegan(msgspec.Struct, frozen=True, gc=False):
+    """From now on nobody looks (the process was down): what would fall due waits for `GapEnded`, and for what is found out until then."""
+
+
+class GapEnded(msgspec.Struct, frozen=True, gc=False):
+    """The watches have caught up with what happened in the gap."""
+
+
+Input: TypeAlias = (
+    ObjectSeen | ObjectGone | EventSeen | WatchProgress | WatchMissing | OwnerMissing | Tick | GapBegan | GapEnded
+)
 
 
 class DiscardReason(StrEnum):

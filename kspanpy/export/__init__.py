@@ -14,13 +14,14 @@ Importing this package imports neither gRPC nor requests nor protobuf: `kspanpy 
 from kspanpy.export.console import ConsoleSink
 from kspanpy.export.file import SpanFile
 from kspanpy.export.otlp import otlp_pipeline, otlp_sender
-from kspanpy.export.queue import EncodedSpan, QueueLimits
+from kspanpy.export.queue import OVERHEAD, EncodedSpan, QueueLimits
 from kspanpy.export.resource import cluster_attributes
 from kspanpy.export.settings import OtlpSettings, otlp_settings
 from kspanpy.export.shelf import Shelf
 from kspanpy.export.sink import AttemptResult, DropReason, ExportStats, SpanSink
 
 __all__ = [
+    "OVERHEAD",
     "AttemptResult",
     "ConsoleSink",
     "DropReason",

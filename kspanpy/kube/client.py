@@ -129,7 +129,10 @@ class Client:
                 redirect=False,
             )
         except (exceptions.HTTPError, OSError, ValueError) as error:
-            raise _transport_error(error) from None
+            failure = _transport_error(error)
+            if failure.reason is FailureReason.TLS:  # the CA or the client certificate may have been replaced
+                self._reload()
+            raise failure from None
         if response.status == 401:
             self._reload()
         return Stream(response)

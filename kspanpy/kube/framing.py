@@ -18,6 +18,11 @@ class LineSplitter:
         self._size = 0
         self._skipping = False
 
+    @property
+    def pending(self) -> bool:
+        """Whether a line has begun and not ended."""
+        return self._skipping or bool(self._parts)
+
     def feed(self, data: bytes) -> Iterator[bytes | None]:
         """The lines that `data` completes, without their newlines; None stands for one that was too long."""
         start = 0

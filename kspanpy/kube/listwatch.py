@@ -4,10 +4,14 @@ Sans-IO: no socket, no clock, no dice of its own; `now` is monotonic seconds. Th
 feeds what came of it. Promises, each of which is a row of the tests:
 
 - The cursor moves only past a line that has been handed out, so a connection may break anywhere and nothing is lost or doubled.
-- Only 410, a rejected cursor or a watch that failed for minutes lead to a new list; 429 and refused connections never do.
-- Every failure waits (`Backoff`), but for the first 410 after a quiet while and for a break or close after progress. "Progress" is
-  a moved cursor: a line that can not be read does not count, so a poisoned stream can not make a storm.
-- What may not be read degrades: told once, tried again slowly.
+- Only 410, a rejected cursor, watches that show nothing again and again, or that failed for minutes lead to a new list; 429, refused
+  connections and credentials never do.
+- Every failure waits (`Backoff`), but for the first 410 after a quiet while and for a break or close after progress, unless many in a
+  row came within a second. "Progress" is a moved cursor: a line that can not be read does not count, so a poisoned stream can not
+  make a storm.
+- What may not be read degrades: told once, tried again slowly. What could be read until now gets a minute before that.
+- A history that goes back (etcd restored from a backup) is told, and listed anew: an API server shows nothing after a cursor that lies in
+  its future.
 - With a cursor of a former process there is no first list. Its watches are short until one of them has ended quietly, or a bookmark has
   come: then what happened in between has been shown, which is told as the end of a list is.
 
@@ -34,13 +38,31 @@ from kspanpy.kube.deliveries import Resume
 from kspanpy.kube.failures import FailureReason, of_status
 from kspanpy.kube.framing import LineSplitter
 from kspanpy.kube.known import EventSorter, KnownObjects
-from kspanpy.kube.resources import Resource
+from kspanpy.kube.resources import EVENTS, Resource
 from kspanpy.kube.settings import WatchSettings
 
 _LINE = MAX_OBJECT_BYTES + 1024
 _SMALLEST_PAGE = 10
+_MOST_ITEMS = 1_000_000  # of one list; who goes on after that does not end
+_EMPTY_PAGE = 50_000  # an empty page with another one after it counts as so many items
+_HASTY = 5  # watches in a row that ended within a second, and are resumed at once because they were good for something
+_IDLE = 10  # times as long has a watch to last that shows nothing
+_VAIN = 3  # watches that ended within a second and showed nothing, before the cursor is given up
+_MUTE = 2  # watches of a kind with bookmarks that showed nothing until they were taken for dead, before the cursor is given up
+_LONGEST_MUTE = 32  # it doubles up to this, for API servers without bookmarks
+_SLOWEST_LINE_S = 300.0
 _TAIL_S = 2  # an API server sends a bookmark, of kinds that have some, two seconds before the end of a watch
-_STAYS_WATCHING = frozenset({FailureReason.THROTTLED, FailureReason.REFUSED})
+_STAYS_WATCHING = frozenset(
+    {
+        FailureReason.THROTTLED,
+        FailureReason.REFUSED,
+        FailureReason.UNAUTHORIZED,
+        FailureReason.TLS,
+        FailureReason.CREDENTIALS,
+        FailureReason.FORBIDDEN,
+        FailureReason.NOT_FOUND,
+    }
+)
 _DEGRADED = frozenset({FailureReason.FORBIDDEN, FailureReason.NOT_FOUND})
 
 
@@ -91,7 +113,11 @@ class Degraded(msgspec.Struct, frozen=True, gc=False):
     reason: FailureReason
 
 
-Outcome: TypeAlias = Change | Progress | Malformed | Failed | Degraded
+class Rewound(msgspec.Struct, frozen=True, gc=False):
+    """The list is older than what was seen before it: cursors of other watches are no good either."""
+
+
+Outcome: TypeAlias = Change | Progress | Malformed | Failed | Degraded | Rewound
 
 
 class State(StrEnum):
@@ -139,9 +165,14 @@ class ListWatch:
         self._opened_cursor = ""
         self._failing_since: float | None = None
         self._catching_up_since: float | None = None
-        self._moved_at = 0.0
+        self._moved_at = self._line_at = 0.0
+        self._refused_since: float | None = None
+        self._items = self._hasty = self._vain = self._mute = 0
+        self._most_mute = _MUTE
+        self._newest = -1  # of the versions that were numbers
         if resume is not None:
             self._cursor = resume.cursor
+            self._note(resource_version(resume.cursor))
             for thing in resume.known:
                 self.known.changed("ADDED", thing)
 
@@ -162,7 +193,8 @@ class ListWatch:
             return List("", self._continue, self._limit)
         if not self.synced:
             return Watch(self._cursor, math.ceil(self._settings.caught_up_s) + _TAIL_S)
-        low, high = self._settings.watch_timeout_s
+        settings = self._settings
+        low, high = settings.unmarked_timeout_s if self.resource == EVENTS else settings.watch_timeout_s
         return Watch(self._cursor, int(low + (high - low) * self._random()))
 
     # Lists
@@ -174,6 +206,12 @@ class ListWatch:
             return [page, *self.failed(FailureReason.UNREADABLE, now=now)]
         if not page.resource_version_text:
             return self.failed(FailureReason.UNREADABLE, now=now)
+        size = max(len(page.items), self._limit) if page.items else _EMPTY_PAGE
+        self._items = size + (self._items if self._continue else 0)
+        if page.continue_token and (page.continue_token == self._continue or self._items > _MOST_ITEMS):
+            self._restart_list()
+            return self.failed(FailureReason.UNREADABLE, now=now)
+        self._failing_since = None
         if not self._continue:
             self.known.begin_list()
             self._sorter.clear()
@@ -199,7 +237,14 @@ class ListWatch:
         outcomes.extend(self._sorter.drain())
         outcomes.extend(self.known.end_list())
         outcomes.append(Progress(self._list_number, end_of_list=True, cursor=self._list_version))
+        if self._list_number is not None and self._list_number < self._newest:
+            outcomes.append(Rewound())
+            self._newest = self._list_number
+        self._note(self._list_number)
         self._cursor = self._list_version
+        self._limit = min(self._limit * 2, self._settings.page_size)
+        self._failing_since = self._refused_since = None
+        self._vain = self._mute = 0
         self.relists += self.synced
         self.synced = True
         self.failure = None
@@ -212,7 +257,8 @@ class ListWatch:
         """The answer to a Watch was 200: chunks follow."""
         self._lines = LineSplitter(capacity=_LINE)
         self._opened_at, self._opened_cursor = now, self._cursor
-        self._moved_at = now
+        self._moved_at = self._line_at = now
+        self._refused_since = None
         if self._catching_up_since is None:
             self._catching_up_since = now
         self.streaming = True
@@ -226,8 +272,12 @@ class ListWatch:
                 outcomes.append(Malformed(MalformedReason.TOO_LARGE, f"a watch line of more than {_LINE} bytes"))
             elif line.strip():
                 outcomes.extend(self._line(line, now=now))
+            self._line_at = now
+            self._mute = 0
             if not self.streaming:
-                break
+                return outcomes
+        if self._lines.pending and now - self._line_at > _SLOWEST_LINE_S:
+            outcomes.extend(self.failed(FailureReason.SILENT, now=now))
         return outcomes
 
     def _line(self, line: bytes, *, now: float) -> list[Outcome]:
@@ -237,8 +287,13 @@ class ListWatch:
                 self.known.changed(thing.type, thing.object)
             self._cursor = version(thing) or self._cursor
             self._moved_at = now
+            self._note(thing.object.resource_version)
             return [thing]
         if isinstance(thing, Bookmark):
+            if thing.resource_version is not None and thing.resource_version < self._newest:
+                return self.failed(FailureReason.GONE, now=now)
+            self._note(thing.resource_version)
+            self._most_mute = _MUTE
             self._cursor = thing.resource_version_text or self._cursor
             caught_up, self.synced = not self.synced, True
             return [Progress(thing.resource_version, end_of_list=caught_up, cursor=self._cursor)]
@@ -254,8 +309,19 @@ class ListWatch:
         if not self._progressed() and now - self._opened_at < self._settings.short_watch_s:
             return self.failed(FailureReason.SHORT_WATCH, now=now)
         self.streaming = False
-        self._failing_since = None
+        self._again(now=now)
         return self._quiet(now=now)
+
+    def _again(self, *, now: float) -> None:
+        """A watch that was good for something is resumed at once, unless they all are short."""
+        self._failing_since = None
+        self._vain = 0
+        short_s = self._settings.short_watch_s
+        short = now - self._opened_at < (short_s if self._progressed() else short_s * _IDLE)
+        self._hasty = self._hasty + 1 if short else 0
+        if self._hasty > _HASTY:
+            self.failure = FailureReason.SHORT_WATCH
+            self._not_before = now + (short_s if self._progressed() else self._backoff.delay(now=now))
 
     def _quiet(self, *, now: float) -> list[Outcome]:
         """The watch has shown all that it had to show, unless lines were still coming when it ended."""
@@ -279,7 +345,7 @@ class ListWatch:
         self.streaming = False
         self.failure = reason
         outcomes: list[Outcome] = [Failed(verb, reason)]
-        if reason in _DEGRADED:
+        if reason in _DEGRADED and not self._spared(now=now):
             if self.degraded is None or self.degraded.verb != verb or self.degraded.reason is not reason:
                 self.degraded = Degraded(verb, reason)
                 outcomes.append(self.degraded)
@@ -287,9 +353,13 @@ class ListWatch:
             self._not_before = now + self._settings.degraded_retry_s
             return outcomes
         if streaming and (reason is FailureReason.SILENT or (progressed and reason is FailureReason.RESET)):
-            self._failing_since = None
+            self._again(now=now)
             if reason is FailureReason.SILENT:
                 outcomes.extend(self._quiet(now=now))
+                self._mute += self.resource != EVENTS
+                if self._mute >= self._most_mute:
+                    self._most_mute = min(self._most_mute * 2, _LONGEST_MUTE)
+                    self._restart_list()
             return outcomes
         if reason is FailureReason.UNREADABLE:
             self._limit = max(self._limit // 2, _SMALLEST_PAGE)
@@ -298,10 +368,18 @@ class ListWatch:
             if self._backoff.failures == 1:
                 delay = 0.0
             self._restart_list()
-        elif self._cursor and self._give_up_cursor(reason, now=now, streaming=streaming, progressed=progressed):
+        elif self._give_up_cursor(reason, now=now, streaming=streaming, progressed=progressed):
             self._restart_list()
         self._not_before = now + delay
         return outcomes
+
+    def _spared(self, *, now: float) -> bool:
+        """Whether what may not be read, or is not there, was until a moment ago."""
+        if not self.synced or self.degraded is not None:
+            return False
+        if self._refused_since is None:
+            self._refused_since = now
+        return now - self._refused_since < self._settings.degrade_after_s
 
     def _give_up_cursor(self, reason: FailureReason, *, now: float, streaming: bool, progressed: bool) -> bool:
         if reason in _STAYS_WATCHING:
@@ -309,11 +387,27 @@ class ListWatch:
         healthy = progressed or (streaming and now - self._opened_at >= self._settings.silence_s)
         if self._failing_since is None or healthy:
             self._failing_since = now
-        return reason is FailureReason.REJECTED or now - self._failing_since >= self._settings.relist_after_s
+        self._vain = 0 if healthy else self._vain + (reason is FailureReason.SHORT_WATCH)
+        return (
+            reason is FailureReason.REJECTED
+            or self._vain >= _VAIN
+            or now - self._failing_since >= self._settings.relist_after_s
+        )
+
+    def relist(self) -> None:
+        """Not before the next request: begin again with a list."""
+        self.streaming = False
+        self._newest = -1
+        self._restart_list()
 
     def _restart_list(self) -> None:
         self._cursor = self._continue = ""
         self._failing_since = None
+        self._vain = self._mute = 0
+
+    def _note(self, number: int | None) -> None:
+        if number is not None and number > self._newest:
+            self._newest = number
 
     def _progressed(self) -> bool:
         return self._cursor != self._opened_cursor

@@ -25,6 +25,11 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     namespace: str = ""
     unscoped: bool = False
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Kind and namespace: what a cursor belongs to."""
+        return self.resource.kind, self.namespace
+
 
 def targets(resources: Iterable[Resource], settings: WatchSettings) -> list[Target]:
     """What to watch."""

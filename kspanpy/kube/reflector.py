@@ -15,9 +15,9 @@ from typing import Final
 from kspanpy.decode import Change, Malformed
 from kspanpy.kube.client import Client, Stream
 from kspanpy.kube.clock import Clock
-from kspanpy.kube.deliveries import Counters, Resume, WatchHealth, WatchState
+from kspanpy.kube.deliveries import Counters, Delivery, Resume, WatchHealth, WatchState
 from kspanpy.kube.failures import FailureReason, TransportError, retry_after
-from kspanpy.kube.listwatch import Degraded, Failed, List, ListWatch, Outcome, Progress, Wait, Watch, version
+from kspanpy.kube.listwatch import Degraded, Failed, List, ListWatch, Outcome, Progress, Rewound, Wait, Watch, version
 from kspanpy.kube.namespaces import Target
 from kspanpy.kube.settings import WatchSettings
 
@@ -27,9 +27,9 @@ _LATE_S: Final = 5.0  # a watch that has not ended so long after it should have 
 
 
 class Reflector:
-    """One watched collection. `receive` gets `wanted` changes, progress and cursors (None: of changes that were not wanted);
-    `settled` is called once: listed, caught up after a restart, or known to be out of reach; `absent` whenever it is found to be
-    out of reach.
+    """One watched collection. `receive` gets `wanted` changes, the cursors of others, and progress; `settled` is called once:
+    listed, caught up after a restart, or known to be out of reach; `absent` whenever it is found to be out of reach; `rewound`
+    when the API server's history has gone back.
     """
 
     def __init__(
@@ -41,9 +41,10 @@ class Reflector:
         clock: Clock,
         random: Callable[[], float],
         wanted: Callable[[Target, Change], bool],
-        receive: Callable[[Target, Change | Progress | None, str], None],
+        receive: Callable[[Target, Delivery | Progress], None],
         settled: Callable[[Target], None],
         absent: Callable[[Target], None],
+        rewound: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
         gate: Callable[[], None] | None = None,
         resume: Resume | None = None,
@@ -54,14 +55,14 @@ class Reflector:
         self._settings = settings
         self._clock = clock
         self._wanted, self._receive, self._settled, self._malformed = wanted, receive, settled, malformed
-        self._absent = absent
+        self._absent, self._rewound = absent, rewound
         self._gate = gate
         self._protocol = ListWatch(target.resource, settings=settings, random=random, resume=resume)
         self._path = target.resource.path(target.namespace)
         self._is_settled = False
         self._waiting = gate is not None
         self._last_byte: float | None = None
-        self._stop = threading.Event()
+        self._stop, self._anew = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
         name = f"watch-{target.resource.plural}" + (f"-{target.namespace}" if target.namespace else "")
@@ -74,6 +75,13 @@ class Reflector:
     def stop(self) -> None:
         """End soon; does not wait."""
         self._stop.set()
+        with self._lock:
+            if self._stream is not None:
+                self._stream.close()
+
+    def relist(self) -> None:
+        """Begin again with a list, soon; from any thread."""
+        self._anew.set()
         with self._lock:
             if self._stream is not None:
                 self._stream.close()
@@ -120,6 +128,9 @@ class Reflector:
                 self._clock.wait(self._stop, _AFTER_DEFECT_S)
 
     def _step(self) -> None:
+        if self._anew.is_set():
+            self._anew.clear()
+            self._protocol.relist()
         request = self._protocol.next(now=self._clock.monotonic())
         if isinstance(request, Wait):
             self._clock.wait(self._stop, request.seconds)
@@ -146,9 +157,10 @@ class Reflector:
         if request.continue_token:
             query["continue"] = request.continue_token
         with self._open(query, timeout_s=self._settings.list_timeout_s) as stream:
-            body = stream.body()
-            self._seen(len(body))
-            if self._accepted(stream):
+            accepted = self._accepted(stream)
+            if accepted:
+                body = stream.body()
+                self._seen(len(body))
                 self._handle(self._protocol.page(body, now=self._clock.monotonic()), listed=True)
 
     def _watch(self, request: Watch) -> None:
@@ -161,7 +173,6 @@ class Reflector:
         }
         silence_s = min(self._settings.silence_s, request.timeout_s + _LATE_S)
         with self._open(query, timeout_s=silence_s) as stream:
-            self._seen(0)
             if not self._accepted(stream):
                 return
             self._protocol.opened(now=self._clock.monotonic())
@@ -177,12 +188,13 @@ class Reflector:
         stream = self._client.stream(self._path, query=query, timeout_s=timeout_s)
         with self._lock:
             self._stream = stream
-            if self._stop.is_set():
+            if self._stop.is_set() or self._anew.is_set():
                 stream.close()
         return stream
 
     def _accepted(self, stream: Stream) -> bool:
         if stream.status == 200:
+            self._seen(0)
             return True
         seconds = retry_after(stream.headers.get("retry-after"))
         self._handle(self._protocol.answered(stream.status, now=self._clock.monotonic(), retry_after_s=seconds))
@@ -209,21 +221,30 @@ class Reflector:
                     _log.warning("%s; goes on without", missing(outcome, self.target))
                     self._guarded(functools.partial(self._absent, self.target))
                     self._settle()
+                case Rewound():
+                    self._guarded(functools.partial(self._rewound, self.target))
                 case Change() if not self._wanted(self.target, outcome):
                     self.counters.filtered += 1
                     passed = cursor or passed
                 case Change():
                     self.counters.changes += 1
-                    self._guarded(functools.partial(self._receive, self.target, outcome, cursor))
+                    self._hand_on(outcome, cursor=cursor, listed=listed)
                     passed = ""
                 case Progress():
-                    self._guarded(functools.partial(self._receive, self.target, outcome, outcome.cursor))
+                    self._guarded(functools.partial(self._receive, self.target, outcome))
                     passed = ""
                     if outcome.end_of_list:
                         self._settle()
         if passed:  # once for many
-            self._guarded(functools.partial(self._receive, self.target, None, passed))
+            self._hand_on(None, cursor=passed)
         self.counters.relists, self.counters.forgotten = self._protocol.relists, self._protocol.known.forgotten
+
+    def _hand_on(self, change: Change | None, *, cursor: str, listed: bool = False) -> None:
+        kind, namespace = self.target.key
+        delivery = Delivery(
+            self._clock.wall_ns(), kind, change=change, namespace=namespace, cursor=cursor, listed=listed
+        )
+        self._guarded(functools.partial(self._receive, self.target, delivery))
 
     def _guarded(self, call: Callable[[], None]) -> None:
         try:

@@ -26,7 +26,10 @@ class WatchSettings:
     list_timeout_s: float = 60.0
     """Without a byte of a list for so long, it has failed."""
 
-    silence_s: float = 90.0
+    unmarked_timeout_s: tuple[int, int] = (45, 60)
+    """The same for Events. They have no bookmarks, so in a quiet cluster only the end of a watch shows that it was alive."""
+
+    silence_s: float = 75.0
     """Bookmarks come about once a minute; without a byte for so long, a watch is taken for dead and resumed."""
 
     short_watch_s: float = 1.0
@@ -37,6 +40,9 @@ class WatchSettings:
 
     catch_up_longest_s: float = 10.0
     """Where it never gets quiet, the first watches after a restart are taken for caught up after so long."""
+
+    degrade_after_s: float = 60.0
+    """A kind that could be read until now is only given up after so long: an API server that starts refuses what it will allow."""
 
     degraded_retry_s: float = 300.0
     """How often a kind is tried again that may not be read or is not served."""

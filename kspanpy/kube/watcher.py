@@ -27,6 +27,7 @@ from kspanpy.kube.resources import EVENTS, WATCHED, Resource
 from kspanpy.kube.settings import WatchSettings
 
 _log = logging.getLogger(__name__)
+_REWOUND_S: Final = 60.0  # many watches find out at once
 _SHOWN: Final = 10  # malformed things that are logged; all are counted
 
 
@@ -64,6 +65,7 @@ class Watcher:
         self._reachable = set(watched)
         self._objects_first = threading.Event()
         self._stopping = False
+        self._rewound_at = -_REWOUND_S
         self._reflectors = [
             Reflector(
                 client,
@@ -75,9 +77,10 @@ class Watcher:
                 receive=self._receive,
                 settled=self._settled,
                 absent=self._absent,
+                rewound=self._rewound,
                 malformed=self._malformed,
                 gate=self._wait_for_objects if target.resource == EVENTS else None,
-                resume=self._resume.get(_key(target)),
+                resume=self._resume.get(target.key),
             )
             for target in watched
         ]
@@ -123,22 +126,19 @@ class Watcher:
     def _wanted(self, target: Target, change: Change) -> bool:
         return wanted(change.object, target, exclude=self._exclude)
 
-    def _receive(self, target: Target, outcome: Change | Progress | None, cursor: str) -> None:
-        if isinstance(outcome, Progress):
-            version = None
-            with self._lock:
-                self._reachable.add(target)
-                if outcome.resource_version is not None:
-                    version = self._merger.moved(target, outcome.resource_version)
-            self._progress(target, version, cursor)
-        else:
-            kind, namespace = _key(target)
-            self._deliver(
-                Delivery(self._clock.wall_ns(), kind, change=outcome, namespace=namespace, cursor=cursor),
-            )
+    def _receive(self, target: Target, outcome: Delivery | Progress) -> None:
+        if isinstance(outcome, Delivery):
+            self._deliver(outcome)
+            return
+        version = None
+        with self._lock:
+            self._reachable.add(target)
+            if outcome.resource_version is not None:
+                version = self._merger.moved(target, outcome.resource_version)
+        self._progress(target, version, outcome.cursor)
 
     def _progress(self, target: Target, version: int | None, cursor: str = "") -> None:
-        kind, namespace = _key(target)
+        kind, namespace = target.key
         progress = None if version is None else steps.WatchProgress(kind, version)
         if progress is not None or cursor:
             now_ns = self._clock.wall_ns()
@@ -162,6 +162,21 @@ class Watcher:
             missing_kind = steps.WatchMissing(kind)
             self._deliver(Delivery(self._clock.wall_ns(), kind, progress=missing_kind, namespace=target.namespace))
 
+    def _rewound(self, target: Target) -> None:
+        """An API server shows nothing after a version that lies in its future, so no watch may wait for that."""
+        now = self._clock.monotonic()
+        with self._lock:
+            told, self._rewound_at = self._rewound_at, now
+            if now - told < _REWOUND_S:
+                return
+        _log.warning(
+            "the API server lists %s at an older version than before (restored from a backup?); everything is listed again",
+            target.resource.plural,
+        )
+        for reflector in self._reflectors:
+            if reflector.target != target:
+                reflector.relist()
+
     def _release_events(self) -> None:
         with self._lock:
             ready = all(target.resource == EVENTS for target in self._unsettled)
@@ -184,7 +199,7 @@ class Watcher:
 
         After a restart the watch alone: the list is no more needed than the first one is.
         """
-        resumed = self._resume.get(_key(target))
+        resumed = self._resume.get(target.key)
         path, version = target.resource.path(target.namespace), resumed.cursor if resumed else ""
         for verb in ("watch",) if resumed else ("list", "watch"):
             query = {"limit": "1"}
@@ -203,8 +218,3 @@ class Watcher:
             if not isinstance(page, ListPage):
                 return
             version = page.resource_version_text
-
-
-def _key(target: Target) -> tuple[str, str]:
-    """What a cursor belongs to."""
-    return target.resource.kind, target.namespace

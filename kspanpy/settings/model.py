@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         25.0, ge=1, le=3600, description="How long to go on sending at shutdown. Keep it below the pod's grace period."
     )
 
+    # What survives the process
+    state_directory: Text = Field(
+        "",
+        description="Folder for what must survive a restart: open stories, and spans not yet sent. Empty: nothing does.",
+    )
+
     # How much is remembered
     max_objects: int = Field(
         200_000,
@@ -149,7 +155,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "traceparent",
         "traceparent_annotations",
     ),
-    "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "spill_megabytes", "shutdown_seconds"),
+    "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
+    "State": ("state_directory", "spill_megabytes"),
     "Memory": ("max_objects", "max_pending", "inbox_items"),
     "High availability": ("lease", "lease_namespace"),
     "Service": ("listen", "log_level", "log_format"),

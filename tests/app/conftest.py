@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from fakes.apiserver import FakeApiServer
 
+from tests.state.recordings import FIXTURES, Taken, inputs_of
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -28,3 +30,9 @@ def server() -> Iterator[FakeApiServer]:
     """An API server of one's own."""
     with FakeApiServer() as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def rollout() -> list[Taken]:
+    """A recorded rollout."""
+    return inputs_of(FIXTURES / "captures" / "deployment.ndjson.gz")

@@ -6,106 +6,24 @@ import contextlib
 import datetime as dt
 import gzip
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fakes.apiserver import FakeApiServer
 from fakes.objects import event, pod
-from prometheus_client.parser import text_string_to_metric_families
+from fakes.service import Process, Service, balanced, until
 
 
 def now() -> str:
     """As Kubernetes writes it."""
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    """Waits for another process."""
-    end = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
-
-
-class Process:
-    """A kspanpy of its own."""
-
-    def __init__(self, folder: Path, *args: str, **environ: str) -> None:
-        self.log = folder / "stderr"
-        self._file = self.log.open("w")
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "kspanpy", *args],
-            stdout=subprocess.PIPE,
-            stderr=self._file,
-            env={**os.environ, **environ},
-            cwd=folder,
-            text=True,
-        )
-
-    def end(self, number: signal.Signals | None = None) -> int:
-        """Its exit code, after a signal."""
-        if number is not None:
-            self.process.send_signal(number)
-        code = self.process.wait(20)
-        self.close()
-        return code
-
-    def close(self) -> None:
-        """Whatever happens."""
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self._file.close()
-
-    def said(self) -> list[dict[str, Any]]:
-        """The lines of the log."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-
-
-class Service(Process):
-    """`kspanpy run`."""
-
-    def __init__(self, folder: Path, kubeconfig: str, *args: str, **environ: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        super().__init__(folder, "run", "--kubeconfig", kubeconfig, "--listen", self.address, *args, **environ)
-
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and body; 0 while nobody listens."""
-        try:
-            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
-
-    def metrics(self) -> dict[str, float]:
-        """Samples without labels, and sums of those that have some."""
-        found: dict[str, float] = {}
-        for family in text_string_to_metric_families(self.get("/metrics")[1]):
-            for sample in family.samples:
-                found[sample.name] = found.get(sample.name, 0.0) + sample.value
-        return found
-
-    def ready(self) -> Service:
-        """When it is."""
-        until(lambda: self.get("/readyz")[0] == 200, "it does not become ready")
-        return self
 
 
 Start = Callable[..., Service]
@@ -124,13 +42,6 @@ def start(server: FakeApiServer, tmp_path: Path) -> Iterator[Start]:
     for service in started:
         with contextlib.suppress(AssertionError):
             service.close()
-
-
-def balanced(metrics: dict[str, float]) -> bool:
-    """Both sums of `kspanpy.ops.metrics`."""
-    events = sum(metrics[f"kspanpy_events_{name}"] for name in ("exported_total", "discarded_total", "pending"))
-    spans = sum(metrics[f"kspanpy_spans_{name}"] for name in ("acknowledged_total", "dropped_total", "queued"))
-    return metrics["kspanpy_events_seen_total"] == events and metrics["kspanpy_spans_emitted_total"] == spans
 
 
 class TestRun:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kspanpy.decode import Change, Malformed, MalformedReason
 from kspanpy.kube import EVENTS, WATCHED, FailureReason, WatchSettings
-from kspanpy.kube.listwatch import Degraded, Failed, List, ListWatch, Outcome, Progress, State, Wait, Watch
+from kspanpy.kube.listwatch import Degraded, Failed, List, ListWatch, Outcome, Progress, Rewound, State, Wait, Watch
 
 PODS = WATCHED[1]
 FIRST = List("", "", 500)
@@ -161,8 +161,25 @@ def test_watch_timeouts_are_spread() -> None:
         pytest.param(
             lambda t: t.watches(line("ADDED", pod("a", version=11)), lasts=0.5), [watch("11")], id="short but useful"
         ),
-        pytest.param(lambda t: t.answers(403), [300.0, FIRST], id="403: rarely"),
-        pytest.param(lambda t: t.answers(404), [300.0, FIRST], id="404: rarely"),
+        pytest.param(lambda t: t.answers(403), [0.8, watch("10")], id="403 of what could be read: back off, watch on"),
+        pytest.param(lambda t: t.answers(404), [0.8, watch("10")], id="404 of what was there"),
+        pytest.param(lambda t: t.fails(FailureReason.TLS), [0.8, watch("10")], id="TLS"),
+        pytest.param(lambda t: t.fails(FailureReason.CREDENTIALS), [0.8, watch("10")], id="credentials unreadable"),
+        pytest.param(
+            lambda t: t.watches(bookmark(9)),
+            [FIRST],
+            id="a bookmark from before the cursor: the history went back, list",
+        ),
+        pytest.param(
+            lambda t: t.watches(lasts=0.0).watches(lasts=0.0).watches(lasts=0.0),
+            [0.8, watch("10"), 1.6, watch("10"), 3.2, FIRST],
+            id="200 and an immediate close, as for Events after a stale version: list at the third",
+        ),
+        pytest.param(
+            lambda t: t.watches(end=FailureReason.SILENT, lasts=75).watches(end=FailureReason.SILENT, lasts=75),
+            [watch("10"), FIRST],
+            id="silent twice, and no bookmark ever: list",
+        ),
     ],
 )
 def test_after_a_watch(do: Callable[[Conversation], Any], then: list[Any]) -> None:
@@ -184,6 +201,8 @@ def test_after_a_watch(do: Callable[[Conversation], Any], then: list[Any]) -> No
         pytest.param(lambda t: t.answers(403), [300.0, FIRST], id="403"),
         pytest.param(lambda t: t.answers(404), [300.0, FIRST], id="404"),
         pytest.param(lambda t: t.fails(FailureReason.REFUSED), [0.8, FIRST], id="refused"),
+        pytest.param(lambda t: t.fails(FailureReason.TIMEOUT), [0.8, FIRST], id="no answer"),
+        pytest.param(lambda t: t.fails(FailureReason.TLS), [0.8, FIRST], id="TLS"),
         pytest.param(lambda t: t.lists(b'{"items": [{"meta'), [0.8, List("", "", 250)], id="cut off: smaller pages"),
         pytest.param(lambda t: t.lists(b"{}"), [0.8, List("", "", 250)], id="not a list"),
         pytest.param(lambda t: t.lists(page(version="")), [0.8, List("", "", 250)], id="without a version"),
@@ -194,6 +213,16 @@ def test_after_a_watch(do: Callable[[Conversation], Any], then: list[Any]) -> No
             lambda t: t.lists(page(version=1, more="t")).answers(500),
             [List("", "t", 500), 0.8, List("", "t", 500)],
             id="500 at a page: the same page",
+        ),
+        pytest.param(
+            lambda t: t.lists(page(pod("a"), version=1, more="t"), page(pod("b"), version=1, more="t")),
+            [List("", "t", 500), 0.8, List("", "", 250)],
+            id="a continue token that leads to itself: again from the beginning",
+        ),
+        pytest.param(
+            lambda t: t.lists(page(pod("a"), version=1, more="t")).answers(400),
+            [List("", "t", 500), 0.8, FIRST],
+            id="a continue token that is rejected",
         ),
     ],
 )
@@ -234,25 +263,53 @@ def storm(talk: Conversation, fail: Callable[[Conversation], Any]) -> int:
     return len([request for request in talk.asked if not isinstance(request, float)])
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 503])
+def spread(talk: Conversation, fail: Callable[[Conversation], Any]) -> list[float]:
+    """When the requests of ten minutes are made."""
+    times: list[float] = []
+    while talk.now < 600.0:
+        talk.next()
+        times.append(talk.now)
+        fail(talk)
+    return times
+
+
+FAILURES = [
+    *(
+        pytest.param(lambda t, s=s: t.protocol.answered(s, now=t.now), id=str(s))
+        for s in (401, 403, 404, 429, 500, 503)
+    ),
+    *(
+        pytest.param(lambda t, r=r: t.protocol.failed(r, now=t.now), id=str(r))
+        for r in (FailureReason.REFUSED, FailureReason.RESET, FailureReason.TIMEOUT, FailureReason.TLS)
+    ),
+]
+
+
+@pytest.mark.parametrize("fail", [*FAILURES, pytest.param(lambda t: t.protocol.answered(410, now=t.now), id="410")])
 @pytest.mark.parametrize("roll", [0.0, 0.99])
-def test_ten_minutes_of_failed_lists_are_at_most_30_requests(status: int, roll: float) -> None:
-    """No status makes a storm of lists."""
-    assert storm(Conversation(random=lambda: roll), lambda talk: talk.answers(status)) <= 30
+def test_ten_minutes_of_failed_lists_are_at_most_30_requests(fail: Callable[[Conversation], Any], roll: float) -> None:
+    """No failure makes a storm of lists: after two minutes at most 0.04 requests a second."""
+    times = spread(Conversation(random=lambda: roll), fail)
+    assert len(times) <= 30
+    assert len([at for at in times if at >= 120]) <= 0.04 * 480
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("fail", FAILURES)
 @pytest.mark.parametrize("roll", [0.0, 0.99])
-def test_ten_minutes_of_failed_watches_are_at_most_30_requests(status: int, roll: float) -> None:
-    """No status makes a storm of watches, lists in between included."""
+def test_ten_minutes_of_failed_watches_are_at_most_30_requests(
+    fail: Callable[[Conversation], Any], roll: float
+) -> None:
+    """No failure makes a storm of watches, lists in between included."""
 
-    def fail(talk: Conversation) -> None:
-        if isinstance(talk.next(), List):
+    def list_or_fail(talk: Conversation) -> None:
+        if isinstance(talk.protocol.next(now=talk.now), List):
             talk.protocol.page(page(version=10), now=talk.now)
         else:
-            talk.protocol.answered(status, now=talk.now)
+            fail(talk)
 
-    assert storm(Conversation(random=lambda: roll), fail) <= 30
+    times = spread(Conversation(random=lambda: roll), list_or_fail)
+    assert len(times) <= 30
+    assert len([at for at in times if at >= 120]) <= 0.04 * 480
 
 
 def test_a_poisoned_stream_does_not_storm() -> None:
@@ -433,9 +490,129 @@ def test_a_missing_right_is_told_once_and_tried_every_five_minutes() -> None:
 
 def test_a_right_that_is_missing_only_for_watching_is_told_as_such() -> None:
     """The verb that is missing is named; the list keeps what is known fresh, slowly."""
-    talk = Conversation().lists(page(version=10)).answers(403).lists(page(version=20)).answers(403)
+    talk = Conversation().lists(page(version=10))
+    while talk.protocol.degraded is None:
+        assert talk.now < 120
+        talk.answers(403)
+    talk.lists(page(version=20)).answers(403)
     assert [o for o in talk.got if isinstance(o, Degraded)] == [Degraded("watch", FailureReason.FORBIDDEN)]
+    assert [request for request in talk.asked if isinstance(request, List)] == [FIRST, FIRST]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_could_be_read_is_not_given_up_for_a_minute_of_refusals(status: int) -> None:
+    """An API server that has just started refuses what it will allow: no list, no gap, nothing told."""
+    talk = Conversation().lists(page(version=10))
+    while talk.now < 45:
+        talk.answers(status)
+    talk.watches(line("ADDED", pod("a", version=11)))
+    assert talk.changes() == [("ADDED", "a")]
+    assert [o for o in talk.got if isinstance(o, Degraded)] == []
+    assert [request for request in talk.asked if isinstance(request, List)] == [FIRST]
+
+
+def test_a_list_that_never_ends_is_given_up() -> None:
+    """Pages without end, full or empty: a bounded number of requests, each try further apart; nothing is taken for gone."""
+    for things, most in ((["x"], 2_001), ([], 21)):
+        talk, number = Conversation().lists(page(pod("a"), version=10)).answers(410), 0
+        while not any(isinstance(o, Failed) and o.reason is FailureReason.UNREADABLE for o in talk.got):
+            number += 1
+            talk.lists(page(*(pod(name) for name in things), version=20, more=f"t{number}"))
+        assert number <= most
+        assert isinstance(talk.protocol.next(now=talk.now), Wait)
+        assert ("DELETED", "a") not in talk.changes()
+
+
+def test_pages_shrink_in_trouble_and_grow_again() -> None:
+    """An unreadable page halves the next ones; every whole list doubles them up to the setting."""
+    talk = Conversation().lists(b"{").lists(b"{").lists(page(pod("a"), version=10)).answers(410)
+    talk.lists(page(pod("a"), version=20)).answers(410)
+    limits = [request.limit for request in talk.asked if isinstance(request, List)]
+    assert limits == [500, 250, 125, 250]
+    assert talk.next().limit == 500
+
+
+def test_pages_may_be_shorter_than_asked_for() -> None:
+    """The token says whether there is more, not the size."""
+    talk = Conversation(page_size=3)
+    talk.lists(page(pod("a"), pod("b"), pod("c"), version=10, more="t"), page(pod("d"), version=10, more="u"))
+    talk.lists(page(version=10))
+    assert [name for _, name in talk.changes()] == ["a", "b", "c", "d"]
     assert talk.protocol.synced
+
+
+def test_a_page_that_fails_for_minutes_is_asked_for_no_more() -> None:
+    """The list begins again: a token may be bad in a way that nobody says."""
+    talk = Conversation().lists(page(pod("a"), version=10, more="t"))
+    while talk.next() != FIRST:
+        talk.protocol.answered(500, now=talk.now)
+    assert 300 <= talk.now <= 360
+
+
+def test_a_history_that_goes_back_is_told() -> None:
+    """A list older than what was seen before it: etcd was restored. The watch goes on from the list."""
+    talk = Conversation().lists(page(pod("a", version=90), version=100)).watches(bookmark(120)).answers(410)
+    talk.lists(page(pod("a", version=40), version=50))
+    assert isinstance(talk.got[-1], Rewound)
+    assert talk.next() == watch("50")
+    talk.protocol.answered(410, now=talk.now)
+    talk.lists(page(pod("a", version=40), version=51))
+    assert [type(o) for o in talk.got].count(Rewound) == 1
+
+
+def test_an_api_server_without_bookmarks_is_listed_ever_more_rarely() -> None:
+    """Silence is all that it has to say when nothing happens: seven lists in two hours, and then one in forty minutes."""
+    talk = Conversation()
+    while talk.now < 2 * 3600:
+        if isinstance(talk.next(), List):
+            talk.got += talk.protocol.page(page(version=10), now=talk.now)
+        else:
+            talk.protocol.opened(now=talk.now)
+            talk.now += 75
+            talk.protocol.failed(FailureReason.SILENT, now=talk.now)
+    assert len([request for request in talk.asked if isinstance(request, List)]) == 7
+
+
+def test_events_are_watched_for_a_minute_at_most() -> None:
+    """They have no bookmarks: the end of a watch is the only sign of life of a quiet cluster, and no failure."""
+    assert Conversation(resource=EVENTS).lists(page(version=10)).next() == Watch("10", 45)
+    talk = Conversation(resource=EVENTS, random=lambda: 0.9999).lists(page(version=10))
+    while talk.now < 3600:
+        talk.watches(lasts=59.0)
+        assert talk.protocol.state is State.WATCHING
+    assert [o for o in talk.got if isinstance(o, Failed)] == []
+    assert len(talk.asked) <= 63
+
+
+def test_a_line_that_trickles_is_left() -> None:
+    """Bytes come, but no line is ever whole: that is silence, five minutes at the most."""
+    talk = Conversation().lists(page(version=10))
+    talk.next()
+    talk.protocol.opened(now=talk.now)
+    while talk.protocol.streaming:
+        assert talk.now < 310
+        talk.now += 10
+        talk.got += talk.protocol.chunk(b"{", now=talk.now)
+    assert talk.got[-1] == Failed("watch", FailureReason.SILENT)
+    assert talk.next() == watch("10")
+
+
+def requests_in_ten_minutes(lasts: float, *chunks: Callable[[int], bytes]) -> int:
+    """How many watches, when each lasts so long and shows this."""
+    talk, number = Conversation().lists(page(version=10)), 0
+    while talk.now < 600:
+        if isinstance(talk.protocol.next(now=talk.now + 1000), List):
+            talk.lists(page(version=10))
+        number += 1
+        talk.watches(*(chunk(number) for chunk in chunks), lasts=lasts)
+    return number
+
+
+def test_watches_that_end_at_once_do_not_storm() -> None:
+    """Not even when each is good for a line (one a second, so nothing waits long), or just not short enough to be a failure."""
+    assert requests_in_ten_minutes(0.0) <= 30
+    assert requests_in_ten_minutes(0.0, lambda number: line("ADDED", pod("a", version=10 + number))) <= 606
+    assert requests_in_ten_minutes(1.5) <= 30
 
 
 def test_failures_are_told_with_verb_and_reason_and_states_follow() -> None:

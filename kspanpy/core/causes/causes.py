@@ -64,9 +64,9 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             return False
         if relation.trouble and not story.serious and health.settled(other.record.object):
             return False
-        if relation is relations.NEEDED:  # what was there before is only used
+        if relation == relations.NEEDED:  # what was there before is only used
             return other.record.born_ns >= self.known.record.born_ns
-        if relation is relations.APPLIED:
+        if relation == relations.APPLIED:
             return self._applied(story)
         return True
 

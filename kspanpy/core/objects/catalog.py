@@ -7,6 +7,7 @@ never seen. Everything is bounded; the dead leave first, in the order of their d
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
@@ -57,7 +58,7 @@ class Record:
         self.real = real  # False: nobody saw it, only references to it
         self.name_key = (obj.kind, obj.namespace, obj.name)  # as it is indexed: a liar may change its name
         self.rule: KindRule = kind_rule(obj.kind)
-        if real and self.rule is OTHER_KIND and obj.generation:
+        if real and self.rule == OTHER_KIND and obj.generation:
             self.rule = OTHER_CHANGING_KIND
         self.owner = causal_owner(obj)
         self.confidence = ""  # how far a guessed owner can be trusted; empty: an ownerReference names it
@@ -160,6 +161,10 @@ class Catalog:
     def tombstones(self) -> int:
         """How many dead objects are remembered."""
         return len(self._dead)
+
+    def records(self) -> Iterable[Record]:
+        """All of them."""
+        return self._records.values()
 
     def get(self, uid: str) -> Record | None:
         """The object with this uid, dead or alive, seen or only referred to."""

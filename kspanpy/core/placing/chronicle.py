@@ -173,7 +173,7 @@ def _changed(record: Record, before: Object, after: Object) -> bool:
     """True if somebody wished for something else: of kinds that nothing is known about, the generation alone does not tell."""
     if after.generation == before.generation or not record.rule.changed:
         return False
-    return record.rule is not OTHER_CHANGING_KIND or is_wish(before, after)
+    return record.rule != OTHER_CHANGING_KIND or is_wish(before, after)
 
 
 def _phase(record: Record, before: Object, change: Change) -> str:

@@ -128,6 +128,11 @@ def is_root(span: Span) -> bool:
     return not span.parent_id or "kspanpy.outcome" in span.attributes
 
 
+def is_event(span: Span) -> bool:
+    """True for the span of an occurrence."""
+    return "k8s.event.uid" in span.attributes
+
+
 def _add_story(attributes: dict[str, AttributeValue], story: Story) -> None:
     attributes["kspanpy.outcome"] = story.outcome
     chapter = story.chapter

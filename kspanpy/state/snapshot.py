@@ -1,0 +1,175 @@
+"""The linker as bytes, and back: everything it holds, so that the one that is loaded goes on exactly as the other would have.
+
+Pickle, because the state is a graph (records, chapters and stories point at each other) and only ever read by the same build of
+kspanpy that wrote it: `fingerprint` says which one. Two things are not left to pickle:
+
+- depth: stories hang together, and a plain pickle would follow them to any depth. The four classes that make up the graph are
+  written one after the other instead, as references to each other, so the stack stays flat however large the cluster is.
+- trust: only classes of `kspanpy.core` and a short list of plain ones are loaded, so a file that somebody tampered with can lie, but
+  can not run anything.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import zlib
+from collections import deque
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+import kspanpy.core
+from kspanpy import __version__
+from kspanpy.core.objects.catalog import Record
+from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
+from kspanpy.state.errors import UnusableStateError
+
+_PROTOCOL: Final = 5
+_NODES: Final[dict[type, tuple[str, ...]]] = {kind: kind.__slots__ for kind in (Record, Chapter, Story, Lifecycle)}
+_KINDS: Final = tuple(_NODES)
+_NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
+
+# What else the state consists of, besides classes of the core.
+_PLAIN: Final = frozenset(
+    {
+        ("builtins", "frozenset"),
+        ("builtins", "set"),
+        ("collections", "Counter"),
+        ("collections", "OrderedDict"),
+        ("collections", "defaultdict"),
+        ("collections", "deque"),
+        ("copyreg", "__newobj__"),
+        ("copyreg", "_reconstructor"),
+        ("builtins", "object"),
+        ("builtins", "list"),
+        ("builtins", "dict"),
+        ("itertools", "count"),
+        ("msgspec._utils", "rebuild"),
+        ("re", "_compile"),
+    }
+)
+_FOOTER: Final = 27  # bytes
+_HERE: Final = "kspanpy.state.snapshot"
+
+
+def fingerprint(settings: object) -> str:
+    """What wrote a state: it can be read only by the same code with the same settings of the linker."""
+    digest = blake2b(digest_size=16)
+    digest.update(f"{__version__} {platform.python_version()} {msgspec.__version__} {settings!r}".encode())
+    for path in sorted(Path(kspanpy.core.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _node(number: int, kind: int) -> object:
+    """Stands in the pickle for a node; the loader takes its own function in place of this one."""
+    raise UnusableStateError(f"node {number} of kind {kind} outside of a state")
+
+
+class _Writer(pickle.Pickler):
+    """Writes nodes as numbers and remembers which are still to be written."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream, _PROTOCOL)
+        self.queue: deque[object] = deque()
+        self.count = 0
+
+    def reducer_override(self, obj: object) -> Any:
+        """A node is met for the first time: a number from now on."""
+        kind = _NUMBERS.get(type(obj))
+        if kind is None:
+            return NotImplemented
+        self.queue.append(obj)
+        self.count += 1
+        return _node, (self.count - 1, kind)
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream)
+        self.nodes: list[object] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Only what a state consists of."""
+        if (module, name) == (_HERE, "_node"):
+            return self._node
+        if (module, name) in _PLAIN:
+            return super().find_class(module, name)
+        if module.startswith("kspanpy.core.") and "." not in name:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module:
+                return found
+        raise UnusableStateError(f"{module}.{name} has no place in it"[:200])
+
+    def _node(self, number: int, kind: int) -> object:
+        if number != len(self.nodes):
+            raise UnusableStateError("its parts are out of order")
+        self.nodes.append(_KINDS[kind].__new__(_KINDS[kind]))
+        return self.nodes[number]
+
+
+class _Checked:
+    """A stream that counts and sums up what passes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.size = self.crc = 0
+
+    def write(self, data: Any) -> int:
+        """Pass on."""
+        self.crc = zlib.crc32(data, self.crc)
+        written = self._stream.write(data)
+        self.size += written
+        return written
+
+
+def dump(thing: object, stream: BinaryIO) -> tuple[int, int]:
+    """Writes `thing` (the linker and what the caller keeps with it); gives the size in bytes and the CRC-32 of what was written."""
+    checked = _Checked(stream)
+    writer = _Writer(checked)  # type: ignore[arg-type] - only `write` is used
+    writer.dump(thing)
+    while writer.queue:
+        node = writer.queue.popleft()
+        writer.dump(tuple(getattr(node, name) for name in _NODES[type(node)]))
+    return checked.size, checked.crc
+
+
+def verify(stream: BinaryIO) -> None:
+    """Reads to the end and back: raises UnusableStateError if this is not all that was written, or not as it was."""
+    here = stream.tell()
+    size = stream.seek(0, os.SEEK_END) - here - _FOOTER
+    stream.seek(here)
+    crc, left = 0, size
+    while left > 0 and (data := stream.read(min(left, 1 << 20))):
+        crc = zlib.crc32(data, crc)
+        left -= len(data)
+    if left or stream.read(_FOOTER) != footer(size, crc):
+        raise UnusableStateError("its snapshot is damaged")
+    stream.seek(here)
+
+
+def footer(size: int, crc: int) -> bytes:
+    """What follows a dump of this size and sum."""
+    return f"\n{crc:08x} {size:016x}\n".encode()
+
+
+def load(stream: BinaryIO) -> Any:
+    """What `dump` wrote. Raises UnusableStateError."""
+    reader = _Reader(stream)
+    try:
+        thing = reader.load()
+        done = 0
+        while done < len(reader.nodes):
+            node = reader.nodes[done]
+            for name, value in zip(_NODES[type(node)], reader.load(), strict=True):
+                object.__setattr__(node, name, value)
+            done += 1
+    except UnusableStateError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
+        raise UnusableStateError(f"it is damaged ({type(error).__name__})") from None
+    return thing
