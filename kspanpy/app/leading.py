@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from kspanpy.app.standby import StandbySink
+from kspanpy.app.standby import Kept, StandbySink
 from kspanpy.export import SpanSink
 from kspanpy.kube import Client
 from kspanpy.kube.elector import Elector, own_namespace
@@ -52,7 +52,7 @@ class Alone:
 
     def readings(self) -> Readings:
         """It leads."""
-        return {"kspanpy_leader": 1}
+        return _readings(leads=True, kept=Kept(0, 0, 0), failures=0)
 
 
 class Electing:
@@ -108,13 +108,7 @@ class Electing:
 
     def readings(self) -> Readings:
         """Under the names of `kspanpy.ops.metrics`."""
-        kept = self._standby.kept()
-        return {
-            "kspanpy_leader": int(self._elector.leads()),
-            "kspanpy_standby_spans": kept.spans,
-            "kspanpy_standby_yielded_total": kept.yielded,
-            "kspanpy_lease_failures_total": {str(reason): count for reason, count in self._elector.failures().items()},
-        }
+        return _readings(leads=self._elector.leads(), kept=self._standby.kept(), failures=self._elector.failures)
 
     def _lag_ns(self) -> int:
         return max(self._standby.lag_ns(), int(self._lag_of_view_s() * 1e9))
@@ -127,6 +121,15 @@ class Electing:
 
 
 Leading = Alone | Electing
+
+
+def _readings(*, leads: bool, kept: Kept, failures: int) -> Readings:
+    return {
+        "kspanpy_leader": int(leads),
+        "kspanpy_standby_spans": kept.spans,
+        "kspanpy_standby_yielded_total": kept.yielded,
+        "kspanpy_lease_failures_total": failures,
+    }
 
 
 def make(settings: Settings, client: Client, sink: SpanSink) -> Leading:

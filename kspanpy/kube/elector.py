@@ -13,7 +13,6 @@ import os
 import random
 import secrets
 import threading
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -91,7 +90,8 @@ class Elector:
         self._began_s = self._heartbeat_s = self._clock.monotonic()
         self._reported_s: float | None = None
         self._said = ""
-        self._failures: Counter[FailureReason] = Counter()
+        self.failures = 0
+        """Requests that failed, since the start."""
 
     @property
     def identity(self) -> str:
@@ -116,10 +116,6 @@ class Elector:
     def leads(self) -> bool:
         """Whether this process may send, at this very moment."""
         return self._election.leads(self._clock.monotonic())
-
-    def failures(self) -> dict[FailureReason, int]:
-        """Requests that failed, by reason."""
-        return dict(self._failures)
 
     def not_alive(self) -> str:
         """Why this process can neither lead nor take over any more; empty while it can."""
@@ -188,8 +184,7 @@ class Elector:
     def _do(self, request: Request, *, timeout_s: float | None = None) -> None:
         sent = self._clock.monotonic()
         answer = self._carry_out(request, timeout_s=timeout_s)
-        if isinstance(answer, Failed):
-            self._failures[answer.reason] += 1
+        self.failures += isinstance(answer, Failed)
         self._election.answered(request, answer, sent=sent, now=self._clock.monotonic())
         self._report(answer)
 

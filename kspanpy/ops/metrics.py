@@ -72,7 +72,7 @@ METRICS: Final = (
     Described(
         "kspanpy_standby_yielded_total", "counter", "Those it let go because the leader has had them acknowledged."
     ),
-    Described("kspanpy_lease_failures_total", "counter", "Failed requests for the Lease, by reason.", "reason"),
+    Described("kspanpy_lease_failures_total", "counter", "Requests for the Lease that failed."),
     # The loop
     Described("kspanpy_inbox_items", "gauge", "Watch items waiting for the linker."),
     Described("kspanpy_inbox_capacity", "gauge", "Items that may wait before the watches do."),
