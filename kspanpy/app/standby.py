@@ -28,6 +28,7 @@ from kspanpy.export import ExportStats, SpanSink
 from kspanpy.export.sink import DropReason
 
 _OVERHEAD: Final = 128  # bytes that a span costs here besides its content
+_UNPACKED: Final = 4096  # bytes that one costs that is kept as it is, besides the text of its attributes
 _PORTION: Final = 512  # spans handed on at a time, so that not all are in memory twice
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -61,7 +62,7 @@ class StandbySink:
         self._inner, self._leads, self._settled_until = inner, leads, settled_until
         self._margin_s, self._spans, self._largest, self._monotonic = margin_s, spans, size, monotonic
         self._lock = threading.Lock()
-        self._kept: deque[tuple[float, bytes]] = deque()  # (when it was finished, span)
+        self._kept: deque[tuple[float, bytes | Span]] = deque()  # (when it was finished, span)
         self._size = self._yielded = self._dropped = 0
         self._settled = Settled(inner.stats(), monotonic())
 
@@ -73,9 +74,9 @@ class StandbySink:
                 self._hand_on(spans, now)
                 return
             for span in spans:
-                packed = _encode(span)
+                packed = _pack(span)
                 self._kept.append((now, packed))
-                self._size += len(packed) + _OVERHEAD
+                self._size += _cost(packed)
             self._yield()
             while len(self._kept) > self._spans or self._size > self._largest:
                 self._take()
@@ -90,7 +91,7 @@ class StandbySink:
             if self._kept:
                 finished = self._kept[0][0]
                 count = min(len(self._kept), _PORTION)
-                self._hand_on([_decode(self._take()) for _ in range(count)], finished)
+                self._hand_on([_unpack(self._take()) for _ in range(count)], finished)
             return bool(self._kept)
 
     def lag_ns(self) -> int:
@@ -138,7 +139,25 @@ class StandbySink:
             self._take()
             self._yielded += 1
 
-    def _take(self) -> bytes:
+    def _take(self) -> bytes | Span:
         _, packed = self._kept.popleft()
-        self._size -= len(packed) + _OVERHEAD
+        self._size -= _cost(packed)
         return packed
+
+
+def _pack(span: Span) -> bytes | Span:
+    """Small, unless it holds what can not be packed; what becomes of such a span is the inner sink's business."""
+    try:
+        return _encode(span)
+    except (UnicodeError, OverflowError, TypeError, ValueError):
+        return span
+
+
+def _unpack(packed: bytes | Span) -> Span:
+    return packed if isinstance(packed, Span) else _decode(packed)
+
+
+def _cost(packed: bytes | Span) -> int:
+    if isinstance(packed, Span):
+        return _UNPACKED + 4 * sum(len(str(value)) for value in packed.attributes.values())
+    return _OVERHEAD + len(packed)
