@@ -122,11 +122,16 @@ class Loop:
         checkpoint: Checkpoint | None = None,
         restored: Held | None = None,
         caught_up: Callable[[], bool] = lambda: True,
+        hands_over: bool = False,
         wall_ns: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`restored`: what the linker was restored with; then it waits until the watches have `caught_up`."""
+        """`restored`: what the linker was restored with; then it waits until the watches have `caught_up`.
+
+        `hands_over`: another process goes on with the open stories, so at the end they are not told as they stand.
+        """
         self.capacity = capacity
+        self._hands_over = hands_over
         self.lag = Histogram()
         self.heartbeat_s = monotonic()
         self._linker = linker
@@ -327,6 +332,9 @@ class Loop:
         """Stories that are open are left to the next process if it can know of them; else they are told as they stand."""
         if self._checkpoint is not None:
             self._snapshot()
+            return
+        if self._hands_over:
+            self.counts = self._count()
             return
         for _ in range(_SHOWN):  # each defect costs one item; what comes after it shall be told all the same
             spans: list[Span] = []

@@ -15,13 +15,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kspanpy import __version__, export
-from kspanpy.app import readings, sinks
+from kspanpy.app import leading, readings, sinks
 from kspanpy.app.checkpoint import Checkpoint, SpanShelf, open_state, resumptions
 from kspanpy.app.loop import Loop
 from kspanpy.app.signals import Interrupted, Signals
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import LinkerSettings
-from kspanpy.export import SpanSink
 from kspanpy.kube import Delivery, OwnerLookup, Watcher, WatchSettings, connect
 from kspanpy.ops import health, logs
 from kspanpy.ops.http import OpsServer
@@ -33,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 _THREADS_END_S = 2.0  # of watches and lookups, which end at once unless a request hangs
 _LEAST_DRAIN_S = 1.0
+_RELEASE_S = 1.0
 
 
 def linker_settings(settings: Settings, *, cluster_uid: str, service: str) -> LinkerSettings:
@@ -82,6 +82,8 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     state = _open_state(settings, identity, stack)
     sink = sinks.make(settings, otlp, cluster_uid=cluster_uid, shelf=None if state is None else SpanShelf(state))
     stack.callback(sink.close)
+    lead = leading.make(settings, client, sink)
+    stack.callback(lead.release, 0.0)
     checkpoint = None if state is None else Checkpoint(state, how)
     held = None if checkpoint is None else checkpoint.restore(how)
     resume = {} if held is None or state is None else resumptions(held, state.cursors())
@@ -97,21 +99,22 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver, resume=resume)
     loop = Loop(
         Linker(how) if held is None else held.linker,
-        offer=sink.offer,
+        offer=lead.sink.offer,
         lookup=lookup.request,
         capacity=settings.inbox_items,
         checkpoint=checkpoint,
         restored=held,
         caught_up=lambda: watcher.wait_synced(0.0),
+        hands_over=bool(settings.lease),
     )
 
     def vital() -> health.Vital:
         return readings.vital(loop, watcher, draining=signals.asked.is_set)
 
-    metrics = Metrics(lambda: readings.readings(loop, sink.stats, watcher, lookup))
+    metrics = Metrics(lambda: {**readings.readings(loop, lead.sink.stats, watcher, lookup), **lead.readings()})
     server = OpsServer(
         settings.listen,
-        not_alive=lambda: health.not_alive(vital(), now_s=time.monotonic()),
+        not_alive=lambda: health.not_alive(vital(), now_s=time.monotonic()) or lead.not_alive(),
         not_ready=lambda: health.not_ready(vital(), now_s=time.monotonic()),
         metrics=metrics.scrape,
     )
@@ -122,12 +125,13 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     stack.callback(lookup.stop)
     stack.callback(watcher.stop)
     watcher.start()
+    lead.start(vital=vital, waiting=lambda: loop.waiting)
     signals.started()
     _log.info(
         "watching",
         extra={"server": client.server, "cluster_uid": cluster_uid, "exporter": settings.exporter, "port": server.port},
     )
-    return lambda: _stop(settings, watcher=watcher, lookup=lookup, loop=loop, sink=sink)
+    return lambda: _stop(settings, watcher=watcher, lookup=lookup, loop=loop, lead=lead)
 
 
 def _open_state(settings: Settings, identity: str, stack: ExitStack) -> StateFile | None:
@@ -138,16 +142,17 @@ def _open_state(settings: Settings, identity: str, stack: ExitStack) -> StateFil
     return state
 
 
-def _stop(settings: Settings, *, watcher: Watcher, lookup: OwnerLookup, loop: Loop, sink: SpanSink) -> None:
+def _stop(settings: Settings, *, watcher: Watcher, lookup: OwnerLookup, loop: Loop, lead: leading.Leading) -> None:
     end = time.monotonic() + settings.shutdown_seconds
     _log.info("stopping", extra={"deadline_s": settings.shutdown_seconds})
     watcher.stop(_THREADS_END_S)
     lookup.stop(_THREADS_END_S)
     if not loop.stop(max(end - time.monotonic() - _LEAST_DRAIN_S, _LEAST_DRAIN_S)):
         _log.error("%d inputs were not taken in before the deadline", loop.waiting)
-    sink.drain(max(end - time.monotonic(), 0.0))
-    sink.close()
-    counts, stats = loop.counts, sink.stats()
+    lead.sink.drain(max(end - time.monotonic(), 0.0))
+    lead.release(_RELEASE_S)
+    lead.sink.close()
+    counts, stats = loop.counts, lead.sink.stats()
     _log.info(
         "stopped",
         extra={

@@ -1,4 +1,4 @@
-"""One door to the API server: GET requests and streams of bytes, on the transport of the official client.
+"""One door to the API server: requests and streams of bytes, on the transport of the official client.
 
 Only its configuration, credentials and connection pool are used. Requests are never retried here, redirects never followed, and every
 wait is bounded. A response of any status is a value; `TransportError` is raised when there is none. Safe for use by many threads:
@@ -11,7 +11,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Self
+from typing import Final, Literal, Self
+from urllib.parse import urlencode
 
 import msgspec
 import urllib3
@@ -31,6 +32,7 @@ MAX_BODY: Final = 256 * 1024 * 1024
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _SLOWEST_BODY_S: Final = 300.0
 _RELOAD_S: Final = 30.0
+_LARGEST_WRITTEN: Final = 2 * 1024 * 1024  # bytes of the answer to a write: the object, or a Status
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -69,9 +71,9 @@ class Stream:
             if not self._closed.is_set():
                 raise _transport_error(error) from None
 
-    def body(self, *, limit: int = MAX_BODY) -> bytes:
+    def body(self, *, limit: int = MAX_BODY, within_s: float = _SLOWEST_BODY_S) -> bytes:
         """All of the body."""
-        parts, size, deadline = [], 0, time.monotonic() + _SLOWEST_BODY_S
+        parts, size, deadline = [], 0, time.monotonic() + within_s
         for data in self.chunks():
             size += len(data)
             if size > limit:
@@ -141,6 +143,29 @@ class Client:
         """GET, with the whole body."""
         with self.stream(path, query=query, headers=headers, timeout_s=timeout_s) as stream:
             return Response(stream.status, stream.headers, stream.body())
+
+    def write(
+        self, method: Literal["POST", "PUT"], path: str, body: bytes, *, query: Mapping[str, str] = {}, timeout_s: float
+    ) -> Response:
+        """Sends JSON. `timeout_s` is for each of connecting, and waiting for the next byte; TransportError: it may have been done or not."""
+        pool, url, headers = self._prepare(path)
+        try:
+            response = pool.request(
+                method,
+                f"{url}?{urlencode(query)}" if query else url,
+                body=body,
+                headers=headers | {"Content-Type": "application/json"},
+                timeout=urllib3.Timeout(connect=min(self._connect_timeout_s, timeout_s), read=timeout_s),
+                preload_content=False,
+                retries=False,
+                redirect=False,
+            )
+        except (exceptions.HTTPError, OSError, ValueError) as error:
+            raise _transport_error(error) from None
+        if response.status == 401:
+            self._reload()
+        with Stream(response) as stream:
+            return Response(stream.status, stream.headers, stream.body(limit=_LARGEST_WRITTEN, within_s=timeout_s))
 
     def cluster_uid(self) -> str:
         """The uid of the namespace kube-system, which stands for the cluster's; empty when it may not be read."""

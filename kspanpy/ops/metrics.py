@@ -98,6 +98,13 @@ METRICS: Final = (
     Described("kspanpy_watch_failures_total", "counter", "Failed lists and watches, by reason.", "reason"),
     Described("kspanpy_malformed_total", "counter", "Inputs that could not be read, by reason.", "reason"),
     Described("kspanpy_owner_lookups_total", "counter", "Fetches of owners of kinds that are not watched.", "outcome"),
+    # High availability
+    Described("kspanpy_leader", "gauge", "1 while this process sends what it tells; always 1 without a Lease."),
+    Described("kspanpy_standby_spans", "gauge", "Finished spans that a standby keeps for the case of a takeover."),
+    Described(
+        "kspanpy_standby_yielded_total", "counter", "Those it let go because the leader has had them acknowledged."
+    ),
+    Described("kspanpy_lease_failures_total", "counter", "Requests for the Lease that failed."),
     # The loop
     Described("kspanpy_inbox_items", "gauge", "Watch items waiting for the linker."),
     Described("kspanpy_inbox_capacity", "gauge", "Items that may wait before the watches do."),

@@ -32,6 +32,10 @@ Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_split),
 _ANNOTATION = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 Annotation = Annotated[str, StringConstraints(pattern=_ANNOTATION)]
 Annotations = Annotated[tuple[Annotation, ...], NoDecode, BeforeValidator(_split), Field(max_length=16)]
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+_SUBDOMAIN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
+Lease = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_SUBDOMAIN)]
+LeaseNamespace = Annotated[str, StringConstraints(strip_whitespace=True, pattern=f"^$|{_NAMESPACE}")]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_ADDRESS)]
 
 
@@ -124,6 +128,12 @@ class Settings(BaseSettings):
         description="Watch items between watching and linking; when full, the watches wait.",
     )
 
+    # High availability
+    lease: Lease = Field(
+        "", description="Lease by which several replicas agree on who sends. Empty: this process always sends."
+    )
+    lease_namespace: LeaseNamespace = Field("", description="Namespace of the Lease. Empty: the namespace of the pod.")
+
     # How the service shows itself
     listen: Address = Field(
         "0.0.0.0:8080", description="Address of /livez, /readyz and /metrics. Port 0: any free one."
@@ -148,5 +158,6 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
     "State": ("state_directory", "spill_megabytes"),
     "Memory": ("max_objects", "max_pending", "inbox_items"),
+    "High availability": ("lease", "lease_namespace"),
     "Service": ("listen", "log_level", "log_format"),
 }

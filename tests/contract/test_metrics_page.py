@@ -10,7 +10,7 @@ import pytest
 from fakes.apiserver import FakeApiServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from kspanpy.app import readings
+from kspanpy.app import leading, readings, sinks
 from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import Limit, LinkerSettings
@@ -37,7 +37,12 @@ def scraped(tmp_path: Path) -> Families:
         watcher.start()
         try:
             assert watcher.wait_synced(15)
-            _, body = Metrics(lambda: readings.readings(loop, lambda: stats, watcher, lookup)).scrape()
+            _, body = Metrics(
+                lambda: {
+                    **readings.readings(loop, lambda: stats, watcher, lookup),
+                    **leading.Alone(sinks.Nowhere()).readings(),
+                }
+            ).scrape()
         finally:
             watcher.stop(5)
             client.close()

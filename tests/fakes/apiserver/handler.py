@@ -88,6 +88,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._json(200, {"kind": "APIResourceList", "resources": fake.kinds[parts.path]})
         if writes:
             thing = json.loads(body) if body else {}
+            if query.get("dryRun") == "All":
+                return self._json(200, thing)
             code, answer = fake.write(verb, plural, namespace, rest[1] if len(rest) > 1 else "", thing)
             return self._json(code, answer, fault)
         if verb == "get":
