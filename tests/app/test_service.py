@@ -19,7 +19,7 @@ import pytest
 from fakes.accounts import Accounts
 from fakes.apiserver import FakeApiServer
 from fakes.objects import event, pod
-from fakes.service import Process, Service, balanced, until
+from fakes.service import Process, Service, until
 
 
 def now() -> str:
