@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 
 from kspanpy.core.linker import Linker
-from kspanpy.core.model import SECOND, ObjectReference
+from kspanpy.core.model import SECOND, ObjectReference, Span
 from kspanpy.core.rules.table import CompiledRule, RuleTable
 from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import Discarded, EventSeen, Input, Output, SpanEnded
+from kspanpy.core.stories.shape import Lifecycle, Story
 from tests.core.cluster import T0, Cluster
-from tests.core.test_properties import CRAMPED, ROOMY, histories, often, run
+from tests.core.test_properties import CRAMPED, ROOMY, check_trees, histories, often, run
 
-fewer = settings(often, max_examples=50)
+fewer = settings(often, max_examples=30)
 
 
 class Book:
@@ -23,6 +24,7 @@ class Book:
 
     def __init__(self, linker: Linker) -> None:
         self.linker = linker
+        self.spans: list[Span] = []
         self.seen = self.told = self.discarded = self.defects = 0
 
     def step(self, fact: Input, now_ns: int) -> None:
@@ -52,7 +54,9 @@ class Book:
 
     def _note(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
-            self.told += isinstance(output, SpanEnded) and "k8s.event.uid" in output.span.attributes
+            if isinstance(output, SpanEnded):
+                self.spans.append(output.span)
+                self.told += "k8s.event.uid" in output.span.attributes
             self.discarded += isinstance(output, Discarded)
 
 
@@ -107,6 +111,49 @@ def test_a_defect_costs_the_event_that_met_it_and_no_other(history: list[tuple[I
     surprises = sum(isinstance(fact, EventSeen) and fact.event.reason == "Surprise" for fact, _ in history)
     assert book.linker.stats().held_events == 0
     assert book.missing <= surprises
+
+
+@fewer
+@given(history=histories)
+def test_a_story_that_can_not_be_judged_is_told_without_a_verdict(history: list[tuple[Input, int]]) -> None:
+    """Whole, and it does not stay open."""
+
+    def of(story: Story) -> None:
+        raise ZeroDivisionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kspanpy.core.telling.spans.verdict.of", of)
+        book = Book(Linker(ROOMY))
+        for fact, now_ns in history:
+            book.step(fact, now_ns)
+            assert book.missing == 0
+        book.finish()
+    held = book.linker.stats()
+    assert (book.missing, held.held_events, held.open_stories) == (0, 0, 0)
+    check_trees(book.spans)
+
+
+@fewer
+@given(history=histories)
+def test_a_span_that_can_not_be_made_is_not_tried_for_ever(history: list[tuple[Input, int]]) -> None:
+    """What was under it may be lost, and is then missing at once, not held; its story does not stay open."""
+
+    def attributes(lifecycle: Lifecycle, *rest: object) -> dict[str, str]:
+        if lifecycle.record.kind == "Pod":
+            raise ZeroDivisionError
+        return {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kspanpy.core.telling.spans.lifecycle_attributes", attributes)
+        book = Book(Linker(ROOMY))
+        for fact, now_ns in history:
+            before = book.missing, book.defects
+            book.step(fact, now_ns)
+            assert book.missing >= before[0]
+            assert book.missing == before[0] or book.defects > before[1]
+        book.finish()
+    held = book.linker.stats()
+    assert (held.held_events, held.open_stories) == (0, 0)
 
 
 def test_what_waits_for_its_place_and_what_waits_for_its_end_is_held() -> None:

@@ -383,8 +383,13 @@ class StoryBook:
         if story.chapter is None and not story.serious:
             story.phase = "activity"
         story.outcome = outcome
-        judging.judge(story)
-        self._moment.emit(self._teller.story(story))
+        try:
+            judging.judge(story)
+            self._moment.emit(self._teller.story(story))
+        finally:
+            self._put_away(story)
+
+    def _put_away(self, story: Story) -> None:
         story.closed = True
         if story.chapter is not None and story.chapter.ends_ns is None and not story.origin.real:
             story.chapter.ends_ns = story.last_event_ns + self._moment.quiet_ns
@@ -392,6 +397,13 @@ class StoryBook:
         del self._open[story.own_id]
         self._closed[story.own_id] = (self._moment.now_ns, story)
         self.closed_lifecycles += len(story.lifecycles)
+        untold = [lifecycle for lifecycle in story.lifecycles.values() if not lifecycle.sent or lifecycle.steps]
+        if untold:  # a defect: nothing more can be hung up there
+            for lifecycle in untold:
+                lifecycle.sent = True
+                self._moment.open_steps -= len(lifecycle.steps)
+                lifecycle.steps = []
+            _let_go(story)
 
     def close_all(self) -> None:
         """Nothing more will come."""

@@ -51,16 +51,22 @@ class Teller:
         yield from self._send(lifecycle)
 
     def story(self, story: Story) -> Iterator[Span]:
-        """Everything of a story that has not been sent, the root first."""
+        """Everything of a story that has not been sent, the root first. What can not be judged is told without a verdict."""
         root = story.root
         self._measure(root)
-        conclusion = verdict.of(story)
+        conclusion, defect = None, None
+        try:
+            conclusion = verdict.of(story)
+        except Exception as error:  # noqa: BLE001 - raised below, when all has been told
+            defect = error
         pending = [root]
         while pending:
             lifecycle = pending.pop()
             if not lifecycle.sent:
                 yield from self._send(lifecycle, conclusion if lifecycle is root else None)
             pending.extend(reversed(lifecycle.children))
+        if defect is not None:
+            raise defect
 
     def late(self, lifecycle: Lifecycle) -> Span:
         """A lifecycle that came to light after its parent had been sent: inside it, whatever its own times say."""
