@@ -34,6 +34,9 @@ _SHARE: Final = 20.0  # ... and so many times as long as the snapshot itself tak
 _JOURNAL_BYTES: Final = 64 * 1024 * 1024
 _RETRY_S: Final = 30.0
 
+OPERATIONS: Final = ("round", "snapshot", "restore", "replay")
+"""What can fail. `replay`: it did not give as many spans as the first time, which is a bug."""
+
 
 class Held(msgspec.Struct):
     """What a snapshot holds, and what is restored."""
@@ -78,7 +81,7 @@ class Checkpoint:
     def __init__(
         self, state: StateFile, settings: LinkerSettings, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self.errors: Counter[str] = Counter()  # by operation: round, snapshot
+        self.errors: Counter[str] = Counter()  # by operation
         self.snapshots = 0
         self.snapshot_bytes = 0
         self.snapshot_s = 0.0  # how long the last one took
@@ -106,6 +109,18 @@ class Checkpoint:
         except OSError as error:
             self._failed("round", error)
             self._was_broken = True
+
+    @property
+    def journal_bytes(self) -> int:
+        """Of the inputs since the last snapshot."""
+        return self._state.journal_bytes
+
+    def size(self) -> int:
+        """Bytes on the disk; 0 when that can not be told."""
+        try:
+            return self._state.size()
+        except OSError:
+            return 0
 
     @property
     def due(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kspanpy import __version__
+from kspanpy.app.checkpoint import OPERATIONS, Checkpoint
 from kspanpy.app.loop import Loop
 from kspanpy.core.model import SECOND
 from kspanpy.core.settings import Limit
@@ -23,7 +24,13 @@ _MUTE: Final = frozenset({WatchState.FORBIDDEN, WatchState.NOT_SERVED, WatchStat
 _OF_THE_EXPORTER: Final = frozenset({DropReason.REJECTED, DropReason.WRITE_FAILED, DropReason.SHUTDOWN})
 
 
-def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lookup: OwnerLookup) -> Readings:
+def readings(
+    loop: Loop,
+    export: Callable[[], ExportStats],
+    watcher: Watcher,
+    lookup: OwnerLookup,
+    checkpoint: Checkpoint | None = None,
+) -> Readings:
     """One reading of everything. The sink is read after the loop, so it can only be ahead of it."""
     counts, stats = loop.counts, export()
     answers = lookup.counters
@@ -41,7 +48,10 @@ def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lo
         "kspanpy_spans_dropped_total": {str(reason): number for reason, number in stats.dropped.items()},
         "kspanpy_spans_queued": stats.queued + stats.in_flight,
         "kspanpy_spans_capacity": stats.capacity,
-        "kspanpy_queue_fullness_ratio": _fullness(stats),
+        "kspanpy_queue_fullness_ratio": stats.fullness,
+        "kspanpy_spans_recovered_total": stats.recovered,
+        "kspanpy_spans_left": stats.left,
+        "kspanpy_spans_spilled": stats.spilled,
         "kspanpy_spans_repaired_total": stats.repaired,
         "kspanpy_export_requests_total": {str(result): number for result, number in stats.attempts.items()},
         "kspanpy_export_success_timestamp_seconds": stats.last_success_ns / SECOND,
@@ -56,6 +66,7 @@ def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lo
         "kspanpy_stories_open": counts.held.open_stories,
         "kspanpy_objects_held": counts.held.objects,
         "kspanpy_limit_reached_total": {str(limit): counts.held.reached.get(limit, 0) for limit in Limit},
+        **_state(checkpoint, stats),
         **_watching(watcher),
         "kspanpy_owner_lookups_total": {
             name: getattr(answers, name)
@@ -69,10 +80,20 @@ def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lo
     }
 
 
-def _fullness(stats: ExportStats) -> float:
-    """Of the two limits the one that is nearer."""
-    limits = ((stats.pending, stats.capacity), (stats.queued_bytes, stats.capacity_bytes))
-    return max((held / limit for held, limit in limits if limit), default=0.0)
+def _state(checkpoint: Checkpoint | None, stats: ExportStats) -> Readings:
+    """Nothing where there is no state on disk."""
+    if checkpoint is None:
+        return {}
+    return {
+        "kspanpy_state_bytes": checkpoint.size(),
+        "kspanpy_state_snapshots_total": checkpoint.snapshots,
+        "kspanpy_state_snapshot_seconds": checkpoint.snapshot_s,
+        "kspanpy_state_journal_bytes": checkpoint.journal_bytes,
+        "kspanpy_state_errors_total": {
+            **{operation: checkpoint.errors[operation] for operation in OPERATIONS},
+            "spans": stats.shelf_errors,
+        },
+    }
 
 
 def _processed(stats: ExportStats) -> dict[str, Value]:

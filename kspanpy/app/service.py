@@ -111,7 +111,9 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     def vital() -> health.Vital:
         return readings.vital(loop, watcher, draining=signals.asked.is_set)
 
-    metrics = Metrics(lambda: {**readings.readings(loop, lead.sink.stats, watcher, lookup), **lead.readings()})
+    metrics = Metrics(
+        lambda: {**readings.readings(loop, lead.sink.stats, watcher, lookup, checkpoint), **lead.readings()}
+    )
     server = OpsServer(
         settings.listen,
         not_alive=lambda: health.not_alive(vital(), now_s=time.monotonic()) or lead.not_alive(),

@@ -56,6 +56,11 @@ METRICS: Final = (
     Described(
         "kspanpy_queue_fullness_ratio", "gauge", "How full the queue is, by spans or by bytes: at 1 spans are lost."
     ),
+    Described(
+        "kspanpy_spans_recovered_total", "counter", "Spans that the process before has left; they count as emitted."
+    ),
+    Described("kspanpy_spans_left", "gauge", "Spans that stay on disk for the next process."),
+    Described("kspanpy_spans_spilled", "gauge", "Queued spans that are on disk only."),
     Described("kspanpy_spans_repaired_total", "counter", "Spans sent with something cut, replaced or left out."),
     Described("kspanpy_export_requests_total", "counter", "Requests to the backend, by outcome.", "outcome"),
     Described("kspanpy_export_success_timestamp_seconds", "gauge", "When spans last arrived, as Unix time; 0: never."),
@@ -86,6 +91,14 @@ METRICS: Final = (
         "How often something was decided or forgotten early for want of room.",
         "limit",
     ),
+    # The state on disk
+    Described("kspanpy_state_bytes", "gauge", "Size of the state on disk."),
+    Described("kspanpy_state_snapshots_total", "counter", "Snapshots of the linker written."),
+    Described("kspanpy_state_snapshot_seconds", "gauge", "How long the last one took; nothing else happens meanwhile."),
+    Described(
+        "kspanpy_state_journal_bytes", "gauge", "Inputs since the last snapshot, which a restart takes in again."
+    ),
+    Described("kspanpy_state_errors_total", "counter", "Failed operations on the state, by operation.", "operation"),
     # Watching
     Described("kspanpy_watch_synced", "gauge", "1 when the kind has been listed and is watched.", "kind"),
     Described(

@@ -11,6 +11,7 @@ from fakes.apiserver import FakeApiServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from kspanpy.app import leading, readings, sinks
+from kspanpy.app.checkpoint import OPERATIONS, Checkpoint, open_state
 from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import Limit, LinkerSettings
@@ -33,19 +34,22 @@ def scraped(tmp_path: Path) -> Families:
         loop = Loop(Linker(LinkerSettings()), offer=lambda _: None, lookup=lambda _: None, capacity=100)
         lookup = OwnerLookup(client, deliver_step=lambda _: None)
         watcher = Watcher(client, settings=WatchSettings(), deliver=lambda _: None)
+        state = open_state(tmp_path / "state", identity="x")
+        checkpoint = Checkpoint(state, LinkerSettings())
         stats = ExportStats(dropped=dict.fromkeys(DropReason, 1), attempts=dict.fromkeys(AttemptResult, 1))
         watcher.start()
         try:
             assert watcher.wait_synced(15)
             _, body = Metrics(
                 lambda: {
-                    **readings.readings(loop, lambda: stats, watcher, lookup),
+                    **readings.readings(loop, lambda: stats, watcher, lookup, checkpoint),
                     **leading.Alone(sinks.Nowhere()).readings(),
                 }
             ).scrape()
         finally:
             watcher.stop(5)
             client.close()
+            state.close()
     found: Families = {}
     for family in text_string_to_metric_families(body.decode()):
         name = family.name + ("_total" if family.type == "counter" else "")
@@ -90,6 +94,7 @@ def test_the_values_of_labels_are_on_the_page(scraped: Families) -> None:
         "kspanpy_export_requests_total": AttemptResult,
         "kspanpy_limit_reached_total": Limit,
         "kspanpy_watch_failures_total": FailureReason,
+        "kspanpy_state_errors_total": (*OPERATIONS, "spans"),
     }
     lookups = set(scraped["kspanpy_owner_lookups_total"]["values"])
     assert page == {name: set(map(str, reasons)) for name, reasons in closed.items()} | {
