@@ -33,6 +33,7 @@ _REPLAY_S: Final = 2.0  # a snapshot is due when a replay would take so long ...
 _SHARE: Final = 20.0  # ... and so many times as long as the snapshot itself takes
 _JOURNAL_BYTES: Final = 64 * 1024 * 1024
 _RETRY_S: Final = 30.0
+_TRIES: Final = 3
 
 OPERATIONS: Final = ("round", "snapshot", "restore", "replay")
 """What can fail. `replay`: it did not give as many spans as the first time, which is a bug."""
@@ -152,6 +153,7 @@ class Checkpoint:
         """What was held at the last commit; None for a new beginning. Raises OSError."""
         began = self._monotonic()
         try:
+            self._state.begin_restoring(tries=_TRIES)
             content, inputs = self._state.restore(fingerprint=self._fingerprint)
             fresh = content is None
             held = Held(Linker(settings)) if fresh else Held(**content)

@@ -19,8 +19,10 @@ from kspanpy.app import leading, readings, sinks
 from kspanpy.app.checkpoint import Checkpoint, SpanShelf, open_state, resumptions
 from kspanpy.app.loop import Loop
 from kspanpy.app.signals import Interrupted, Signals
+from kspanpy.app.told import Told
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import LinkerSettings
+from kspanpy.errors import UsageError
 from kspanpy.kube import Delivery, OwnerLookup, Watcher, WatchSettings, connect
 from kspanpy.ops import health, logs
 from kspanpy.ops.http import OpsServer
@@ -84,6 +86,7 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     stack.callback(sink.close)
     lead = leading.make(settings, client, sink)
     stack.callback(lead.release, 0.0)
+    told = Told(lead.sink.offer, until_ns=lead.former_acknowledged_ns, now_ns=time.time_ns())
     checkpoint = None if state is None else Checkpoint(state, how)
     held = None if checkpoint is None else checkpoint.restore(how)
     resume = {} if held is None or state is None else resumptions(held, state.cursors())
@@ -99,7 +102,7 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver, resume=resume)
     loop = Loop(
         Linker(how) if held is None else held.linker,
-        offer=lead.sink.offer,
+        offer=told.offer,
         lookup=lookup.request,
         capacity=settings.inbox_items,
         checkpoint=checkpoint,
@@ -139,6 +142,10 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
 def _open_state(settings: Settings, identity: str, stack: ExitStack) -> StateFile | None:
     if not settings.state_directory:
         return None
+    if settings.lease:
+        raise UsageError(
+            "KSPANPY_STATE_DIRECTORY and KSPANPY_LEASE exclude each other: what is on disk is one process's, a Lease is for several"
+        )
     state = open_state(Path(settings.state_directory).expanduser(), identity=identity)
     stack.callback(state.close)
     return state

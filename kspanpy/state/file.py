@@ -59,6 +59,7 @@ class StateFile:
         self._inputs: list[tuple[int, Input]] = []
         self._cursors: dict[Target, str] = {}
         self._emitted: int | None = None
+        self._is_restoring = False
         self.journal_bytes = 0  # of the inputs since the last snapshot
         self.broken = False
         """A round could not be written. What is on the disk is whole, but older; only a snapshot makes it new again."""
@@ -136,6 +137,9 @@ class StateFile:
             self._inputs, self._cursors, self._emitted = [], {}, None
 
     def _write_round(self, execute: Callable[..., sqlite3.Cursor]) -> None:
+        if self._is_restoring:
+            self._is_restoring = False
+            execute("DELETE FROM facts WHERE name = 'restoring'")
         if self._inputs:
             record = inputs.encode(self._inputs)
             execute("INSERT INTO rounds (inputs) VALUES (?)", (record,))
@@ -202,6 +206,15 @@ class StateFile:
         """The last snapshot (None if there was none), and the inputs since. Raises UnusableStateError."""
         thing, last = self._read_snapshot(fingerprint)
         return thing, self._rounds(last)
+
+    def begin_restoring(self, *, tries: int) -> None:
+        """A state that ends the process must not do so for ever: raises UnusableStateError when `tries` were followed by no round."""
+        with self._transaction() as execute:
+            before = _number(execute("SELECT value FROM facts WHERE name = 'restoring'").fetchone())
+            execute("INSERT OR REPLACE INTO facts VALUES ('restoring', ?)", (str(before + 1),))
+        if before >= tries:
+            raise UnusableStateError(f"{tries} processes ended while they read it")
+        self._is_restoring = True
 
     def emitted(self) -> int:
         """How many spans the linker had made by the last commit."""

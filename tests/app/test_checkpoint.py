@@ -246,3 +246,16 @@ class TestTrouble:
         assert after.held is None
         assert after.checkpoint.errors["restore"] == 1
         after.stop()
+
+    def test_a_state_that_ends_the_process_does_not_do_so_for_ever(self, tmp_path: Path, rollout: list[Taken]) -> None:
+        """Three processes that died while they read it are enough."""
+        process = Process(tmp_path / "a", Clock())
+        process.feed(rollout)
+        process.stop()
+        for _ in range(3):
+            state = open_state(tmp_path / "a", identity="the-cluster")
+            assert Checkpoint(state, SETTINGS).restore(SETTINGS) is not None
+            state.close()
+        after = Process(tmp_path / "a", Clock())
+        assert after.held is None
+        after.stop()
