@@ -172,6 +172,7 @@ def _stop(settings: Settings, *, watcher: Watcher, lookup: OwnerLookup, loop: Lo
             "spans_emitted": stats.emitted,
             "spans_acknowledged": stats.acknowledged,
             "spans_dropped": stats.dropped_total,
+            "spans_left": stats.left,
             "took_s": round(settings.shutdown_seconds - (end - time.monotonic()), 3),
         },
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fakes.apiserver import FakeApiServer
-from fakes.collector import FakeCollector
+from fakes.collector import FakeCollector, unused_port
 from fakes.service import Service, until
 
 from tests.faults.oracle import Oracle, arrived, differing, stories
@@ -85,6 +85,59 @@ def test_three_kills(begin: Callable[..., Service], server: FakeApiServer, colle
     assert kills >= 2
     assert differing(collector) == []
     assert service.end(signal.SIGTERM) == 0
+
+
+def test_stopped_while_the_collector_is_away(
+    begin: Callable[..., Service], server: FakeApiServer, collector: FakeCollector
+) -> None:
+    """What could not be sent is left, counted as left, and sent by the next process; open stories are told by it, once."""
+    oracle = Oracle()
+    away = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{unused_port()}", "KSPANPY_SHUTDOWN_SECONDS": "2"}
+    service = begin(**away).ready()
+    load = Rollouts(server, oracle, rate=200)
+    load.start()
+    until(lambda: load.rounds >= 3, "no load")
+    load.stop()
+    until(lambda: service.metrics()["kspanpy_events_seen_total"] >= len(oracle), "not all was seen")
+    began = time.monotonic()
+    assert service.end(signal.SIGTERM) == 0
+    assert time.monotonic() - began < 2 + 2
+    summary = service.said()[-1]
+    assert (summary["message"], summary["spans_dropped"], summary["spans_acknowledged"]) == ("stopped", 0, 0)
+    assert summary["spans_left"] == summary["spans_emitted"] > 0
+    settle(begin, load, oracle, collector)
+    assert differing(collector) == []
+
+
+@pytest.mark.parametrize("moment_s", [0.0, 0.2, 0.5, 0.8])
+def test_stopped_while_it_starts(begin: Callable[..., Service], collector: FakeCollector, moment_s: float) -> None:
+    """At any moment: it ends at once, and the state can be used."""
+    service = begin()
+    time.sleep(moment_s)
+    began = time.monotonic()
+    assert service.end(signal.SIGTERM) in (0, 143, -signal.SIGTERM)
+    assert time.monotonic() - began < 5
+    assert begin().ready().end(signal.SIGTERM) == 0
+
+
+@pytest.mark.faults
+def test_killed_without_a_state(
+    begin: Callable[..., Service], server: FakeApiServer, collector: FakeCollector, say: Callable[[str], None]
+) -> None:
+    """Nothing is lost that the API server still holds. What comes again may be in another story; how much, is told."""
+    oracle = Oracle()
+    load = Rollouts(server, oracle, rate=40)
+    environ = {"KSPANPY_STATE_DIRECTORY": ""}
+    kills = kill_again_and_again(lambda: begin(**environ), load, seconds=20, every_s=7)
+    begin(**environ).ready()
+    # Of an Event whose count went on while nobody looked only the newest step can be seen again.
+    held = {(thing["metadata"]["uid"], thing["count"]) for thing in server.objects["events"].values()}
+    until(lambda: not held & set(oracle.missing(collector)), "Events that the API server holds are missing", seconds=30)
+    spans, first = arrived(collector)
+    say(
+        f"{kills} kills: {len(held)} Events held by the API server, 0 missing; {len(oracle.missing(collector))} former steps of theirs "
+        f"missing; {spans - first} of {spans} spans came again, {len(differing(collector))} of {first} in more than one form"
+    )
 
 
 @pytest.mark.faults
