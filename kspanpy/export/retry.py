@@ -34,6 +34,8 @@ class Transient:
 
     reason: str
     retry_after_s: float | None = None
+    timed_out: bool = False
+    """There was no answer in time: less might have got through."""
 
 
 @dataclass(frozen=True, slots=True)
