@@ -3,6 +3,8 @@
 `next` says what is to be done now, `resolve` takes the outcome of the send. One request is under way at a time.
 
 * transient: the same bytes again after a pause, for ever; meanwhile the queue fills and its limits decide what is lost.
+* no answer in time: the same, in halves, down to `FEW_SPANS`: what a narrow network can not carry in time as one request it may
+  carry as several. Requests grow again as they are accepted.
 * refused for its content: the halves are sent instead, and so on, so that one bad span does not cost its batch. Bounded by
   `MAX_DIVISIONS` refusals per batch; and when not one span of a whole batch got through, the following batches are not
   divided either until something is accepted: then it is not one span but everything that the receiver refuses.
@@ -24,6 +26,12 @@ SECOND: Final = 1_000_000_000
 
 MAX_DIVISIONS: Final = 64
 """Finds three or four bad spans among 512 one by one; beyond that, what was not yet separated is given up together."""
+
+FEW_SPANS: Final = 16
+"""Requests are not made smaller than this because there was no answer; some 10 KB."""
+
+GROW_AFTER: Final = 2
+"""So many accepted requests in a row double the size of the next ones."""
 
 HURRY_PAUSE_S: Final = 1.0
 """The longest own pause while the process waits to end; a pause that the receiver asked for is kept."""
@@ -64,6 +72,8 @@ class Delivery:
         self._divisions = 0
         self._has_accepted = False  # any span of this batch
         self._may_divide = True
+        self._most = queue.limits.batch_spans  # spans in a request, for now
+        self._in_time = 0  # accepted requests in a row
 
     def next(self, now_ns: int, *, flush: bool = False) -> Action:
         """What to do now. `flush`: send what there is, however young and few."""
@@ -74,7 +84,7 @@ class Delivery:
                     return Wait(None)
                 if due > now_ns and not flush:
                     return Wait(due)
-                self._start(self._queue.take())
+                self._start(self._queue.take(self._most))
             if now_ns < self._not_before_ns:
                 return Wait(self._not_before_ns)
             spans = self._parts[0]
@@ -96,6 +106,8 @@ class Delivery:
             if hurry and not self._is_asked_to_wait:
                 pause_s = min(pause_s, HURRY_PAUSE_S)
             self._not_before_ns = now_ns + int(pause_s * SECOND)
+            if outcome.timed_out:
+                self._narrow()
             return ()
         self._backoff.reset()
         self._not_before_ns = 0
@@ -105,6 +117,7 @@ class Delivery:
             self.attempts[AttemptResult.PARTIAL if outcome.rejected else AttemptResult.ACCEPTED] += 1
             self._queue.acknowledge(spans, rejected=outcome.rejected)
             self._has_accepted = self._may_divide = True
+            self._widen()
         else:
             self.attempts[AttemptResult.PERMANENT] += 1
             self._refused(spans, outcome)
@@ -130,6 +143,22 @@ class Delivery:
         self._payload = b""
         self._divisions = 0
         self._has_accepted = False
+
+    def _narrow(self) -> None:
+        self._in_time = 0
+        half = len(self._parts[0]) // 2
+        if half < FEW_SPANS:
+            return
+        spans = self._parts.popleft()
+        self._parts.extendleft((spans[half:], spans[:half]))
+        self._payload = b""
+        self._most = half
+
+    def _widen(self) -> None:
+        self._in_time += 1
+        if self._in_time >= GROW_AFTER:
+            self._in_time = 0
+            self._most = min(self._most * 2, self._queue.limits.batch_spans)
 
     def _refused(self, spans: tuple[EncodedSpan, ...], outcome: Permanent) -> None:
         if outcome.divisible and len(spans) > 1 and self._may_divide and self._divisions < MAX_DIVISIONS:

@@ -2,7 +2,7 @@
 
 `requests` brings the standard proxy variables; what else it would do on its own is switched off: redirects (a redirected
 POST becomes a GET, and the spans are gone), ~/.netrc (it would replace the Authorization header), REQUESTS_CA_BUNDLE where
-a certificate is set. Of an answer no more than `MAX_ANSWER` bytes are read.
+a certificate is set. Of an answer no more than `MAX_ANSWER` bytes are read, and a request ends when its time is over.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from kspanpy import __version__
+from kspanpy.export.interruptible import InterruptibleAdapter
 from kspanpy.export.retry import Accepted, Outcome, Permanent, Transient, http_outcome, retry_after
 from kspanpy.export.settings import OtlpSettings
 from kspanpy.export.tls import TlsFiles
@@ -31,22 +32,31 @@ class HttpSender:
     def __init__(self, settings: OtlpSettings) -> None:
         self._settings = settings
         self._files = TlsFiles(settings)
+        self._adapter = InterruptibleAdapter()
         self._session = self._open()
+        self._is_closed = False
 
     def send(self, payload: bytes, *, timeout_s: float) -> Outcome:
         """Send once; never raises."""
+        deadline = time.monotonic() + timeout_s
         try:
+            if self._is_closed:
+                return Transient("closed")
             if self._files.changed():
                 self._session.close()
+                self._adapter = InterruptibleAdapter()
                 self._session = self._open()  # urllib3 keeps what it read from the files for as long as its pool lives
-            return self._post(payload, time.monotonic() + timeout_s, timeout_s)
-        except requests.RequestException as error:
-            return Transient(f"{type(error).__name__}: {error}")
+            with self._adapter.limited_to(timeout_s):
+                return self._post(payload, deadline, timeout_s)
         except Exception as error:  # noqa: BLE001 - whatever it is, a later attempt may go better, and nothing is lost meanwhile
+            if time.monotonic() >= deadline or isinstance(error, requests.Timeout):
+                return Transient(f"no answer within {timeout_s:g} s", timed_out=True)
             return Transient(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Closes idle connections; a request under way ends by itself."""
+        """Ends a request under way."""
+        self._is_closed = True
+        self._adapter.interrupt()
         self._session.close()
 
     def _post(self, payload: bytes, deadline: float, timeout_s: float) -> Outcome:
@@ -75,6 +85,8 @@ class HttpSender:
 
     def _open(self) -> requests.Session:
         session = requests.Session()
+        session.mount("http://", self._adapter)
+        session.mount("https://", self._adapter)
         session.headers = requests.structures.CaseInsensitiveDict(
             {"User-Agent": f"kspanpy/{__version__}", "Accept": PROTOBUF, **self._settings.headers}
         )

@@ -209,11 +209,12 @@ class SpanQueue:
             return since
         return since + self.limits.batch_age_ns
 
-    def take(self) -> tuple[EncodedSpan, ...]:
-        """The oldest spans, as many as one request may carry. They are in flight until they are settled."""
+    def take(self, most: int | None = None) -> tuple[EncodedSpan, ...]:
+        """The oldest spans, as many as one request may carry (and `most`). They are in flight until they are settled."""
+        most = self.limits.batch_spans if most is None else min(most, self.limits.batch_spans)
         batch: list[EncodedSpan] = []
         size = 0
-        while self._waiting and len(batch) < self.limits.batch_spans:
+        while self._waiting and len(batch) < most:
             span = self._waiting[0][1]
             if size + span.size > self.limits.batch_bytes:
                 break

@@ -34,6 +34,8 @@ class Transient:
 
     reason: str
     retry_after_s: float | None = None
+    timed_out: bool = False
+    """There was no answer in time: less might have got through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def grpc_outcome(code: str, details: str, retry_info_s: float | None) -> Transie
     """The outcome of a failed gRPC call; `retry_info_s` is the delay of a RetryInfo, None without one."""
     reason = f"{code}: {details}" if details else code
     if code in _GRPC_RETRYABLE:
-        return Transient(reason, retry_info_s)
+        return Transient(reason, retry_info_s, timed_out=code == "DEADLINE_EXCEEDED")
     if code == "RESOURCE_EXHAUSTED":
         # Without RetryInfo the server does not promise to recover; it is then mostly a message over its size limit.
         return Permanent(reason, divisible=True) if retry_info_s is None else Transient(reason, retry_info_s)

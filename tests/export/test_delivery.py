@@ -63,6 +63,73 @@ def test_a_retry_sends_the_same_bytes():
     assert world.receiver.took == list(range(1, 21))
 
 
+def narrow(world: World, bytes_per_s: int, timeout_s: float = 10.0):
+    """A network that carries so much, spans of 600 bytes, and attempts with that timeout."""
+
+    def rule(ids):
+        needed_s = len(ids) * 600 / bytes_per_s
+        world.now_ns += int(min(needed_s, timeout_s) * SECOND)
+        return Accepted() if needed_s < timeout_s else Transient("DEADLINE_EXCEEDED", timed_out=True)
+
+    return rule
+
+
+def test_a_network_of_ten_kilobytes_a_second():
+    """Less comes than it can carry: all of it arrives, though a full request would never be through in time."""
+    world = World(lambda _: Accepted())
+    world.offer(512)
+    world.receiver.rule = narrow(world, 10_000)
+    for second in range(600):
+        world.offer(8)
+        world.run((second + 1) * SECOND)
+    world.run()
+    assert world.receiver.took == list(range(1, 512 + 4800 + 1))
+    assert world.receiver.asked_ns[-1] < 700 * SECOND
+
+
+def test_a_network_that_can_not_carry_it_all():
+    """50 spans/s of 600 bytes over 10 KB/s: most of what it can carry arrives, the rest is bounded and counted, oldest first."""
+    world = World(lambda _: Accepted(), spans=5000)
+    world.receiver.rule = narrow(world, 10_000)
+    for second in range(600):
+        world.offer(50)
+        world.run((second + 1) * SECOND)
+        assert world.queue.pending <= 5000
+    assert len(world.receiver.took) * 600 >= 600 * 10_000 * 0.5
+    world.balanced()
+    assert set(world.dropped) == {DropReason.QUEUE_FULL}
+
+
+def test_after_a_silence_requests_grow_again():
+    """A black hole of ten minutes makes requests small; when it is gone and takes half a second for each, 30,000 spans are soon through."""
+    world = World(lambda _: Accepted())
+
+    def rule(ids):
+        if world.now_ns < 600 * SECOND:
+            world.now_ns += 10 * SECOND
+            return Transient("DEADLINE_EXCEEDED", timed_out=True)
+        world.now_ns += SECOND // 2
+        return Accepted()
+
+    world.receiver.rule = rule
+    for second in range(600):
+        world.offer(50)
+        world.run((second + 1) * SECOND)
+    world.run()
+    assert world.receiver.took == list(range(1, 30_001))
+    assert world.receiver.asked_ns[-1] <= 690 * SECOND
+
+
+def test_a_slow_receiver_keeps_up():
+    """2 s for each request at 50 spans/s: nothing is lost, and little waits."""
+    world = World(lambda _: Accepted(), takes_ns=2 * SECOND)
+    for second in range(600):
+        world.offer(50)
+        world.run((second + 1) * SECOND)
+        assert world.queue.pending <= 300
+    assert not world.dropped
+
+
 @pytest.mark.parametrize("hint", [7.0, 120.0])
 def test_the_receivers_pause_is_kept(hint):
     """Retry-After and RetryInfo: not one request earlier, not much later."""
@@ -196,7 +263,7 @@ def test_the_books_balance_under_any_receiver(data):
     """Any outcomes, any arrivals, any limits: the invariant holds after every step, and the delivery always ends."""
     outcome = st.one_of(
         st.builds(Accepted, st.integers(-1, 30)),
-        st.builds(Transient, st.just("t"), st.none() | st.floats(0, 400)),
+        st.builds(Transient, st.just("t"), st.none() | st.floats(0, 400), st.booleans()),
         st.builds(Permanent, st.just("p"), st.booleans()),
     )
     script = data.draw(st.lists(outcome, max_size=40))
