@@ -131,6 +131,12 @@ class Linker:
         now_ns = self._moment.now_ns
         if not event.uid:  # the server gives every Event one; a recording may have lost it
             event = msgspec.structs.replace(event, uid=f"{event.namespace}/{event.name}")
+        if event.namespace and event.involved.namespace not in (
+            "",
+            event.namespace,
+        ):  # the API server takes no such Event
+            involved = msgspec.structs.replace(event.involved, namespace=event.namespace)
+            event = msgspec.structs.replace(event, involved=involved)
         occ = occurrence(event, now_ns)
         before = self._seen.note(event.uid, occ.n, now_ns, name=(event.namespace, event.name))
         if occ.n <= before:
