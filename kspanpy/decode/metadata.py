@@ -65,10 +65,10 @@ def remarks(values: dict[str, str | None] | None) -> Mapping[str, str]:
 def _contexts(values: dict[str, str | None], keys: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key in [key for key in keys if _CONTEXT.fullmatch(values[key] or "")][: fields.MAX_CONTEXTS]:
-        found[key] = values[key] or ""
+        found[sanitize.text(key, fields.ANNOTATION_KEY)] = sanitize.text(values[key] or "", fields.ANNOTATION_VALUE)
         state_key = key.removesuffix("traceparent") + "tracestate"
         if key.endswith("traceparent") and (state := values.get(state_key)):
-            found[state_key] = sanitize.text(state, fields.ANNOTATION_VALUE)
+            found[sanitize.text(state_key, fields.ANNOTATION_KEY)] = sanitize.text(state, fields.ANNOTATION_VALUE)
     return found
 
 

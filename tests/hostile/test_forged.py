@@ -195,7 +195,7 @@ def namespace_of(span: Span) -> object:
 
 @pytest.mark.parametrize("shown", [True, False], ids=["later", "from the beginning"])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_what_is_told_of_others_stays_as_it_is(attack: Attack, shown: bool) -> None:
+def test_what_is_told_of_others_stays_as_it_is(attack: Attack, *, shown: bool) -> None:
     """Every span of `shop` is byte for byte what it is without the attack, and nothing else is in its traces."""
     clean = [span for span in history(None, shown=shown) if namespace_of(span) != EVIL]
     spans = history(attack, shown=shown)

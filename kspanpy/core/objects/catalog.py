@@ -91,7 +91,7 @@ class Record:
             condition = obj.condition("Ready")
             self.ready_ns = instant(condition.changed_ns if condition else None, received_ns)
         if self.dying_ns is None and obj.deletion_ns is not None:
-            self.die(obj.deletion_ns - obj.grace_s * SECOND, obj.resource_version, received_ns)
+            self.die(obj.deletion_began_ns, obj.resource_version, received_ns)
 
     def die(self, at_ns: int | None, rv: int | None, received_ns: int) -> None:
         """Its deletion has begun."""
@@ -140,6 +140,11 @@ def causal_owner(obj: Object) -> OwnerReference | None:
 def group_of(api_version: str) -> str:
     """apps/v1 -> apps, v1 -> ''."""
     return api_version.rpartition("/")[0]
+
+
+def name_uid(api_version: str, kind: str, namespace: str, name: str) -> str:
+    """What stands in for a uid that is not known, or not to be believed."""
+    return f"{group_of(api_version)}/{kind}/{namespace}/{name}"
 
 
 class Catalog:
@@ -247,10 +252,10 @@ class Catalog:
 
     def stand_in(self, reference: ObjectReference, received_ns: int) -> Record:
         """A record for an object that only references speak of. Its uid is the reference's if no other has that, else made of its name."""
-        group, uid = group_of(reference.api_version), reference.uid
+        uid = reference.uid
         known = self.get(uid, reference.namespace) if uid else None
         if known is None and (not uid or uid in self._records):
-            uid = f"{group}/{reference.kind}/{reference.namespace}/{reference.name}"
+            uid = name_uid(reference.api_version, reference.kind, reference.namespace, reference.name)
             known = self.get(uid, reference.namespace)
         if known is not None:
             return known

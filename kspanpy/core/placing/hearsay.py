@@ -74,7 +74,7 @@ class Hearsay:
             if phase:
                 change = Change(phase, _SUMMARY, UNKNOWN, occ.at_ns)
                 found.append(Chapter(record, phase=phase, change=change, rv=None, at_ns=occ.at_ns - UNORDERED_NS))
-                if record.rule.changed:
+                if record.kind != "Job":  # it runs once
                     found[-1].key = f"{event.uid}/{occ.n}"
         return found
 
