@@ -9,6 +9,7 @@ from typing import Final
 
 from kspanpy import __version__
 from kspanpy.app.loop import Loop
+from kspanpy.decode import altered
 from kspanpy.export.sink import ExportStats
 from kspanpy.kube import OwnerLookup, Watcher, WatchState
 from kspanpy.ops.health import Vital
@@ -41,6 +42,7 @@ def readings(loop: Loop, export: Callable[[], ExportStats], watcher: Watcher, lo
         "kspanpy_stories_open": counts.held.open_stories,
         "kspanpy_objects_held": counts.held.objects,
         **_watching(watcher),
+        "kspanpy_values_altered_total": {str(reason): number for reason, number in altered().items()},
         "kspanpy_owner_lookups_total": {
             name: getattr(answers, name)
             for name in ("cached", "found", "forbidden", "not_found", "unavailable", "lost")

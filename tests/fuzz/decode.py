@@ -15,9 +15,17 @@ from kspanpy.core import sanitize
 from kspanpy.core.model import Event, Object
 from kspanpy.kube.framing import LineSplitter
 
-_HINTS = (("", ""), ("Event", "v1"), ("Pod", "v1"), ("Deployment", "apps/v1"), ("PartialObjectMetadata", "meta.k8s.io/v1"))
+_HINTS = (
+    ("", ""),
+    ("Event", "v1"),
+    ("Pod", "v1"),
+    ("Deployment", "apps/v1"),
+    ("PartialObjectMetadata", "meta.k8s.io/v1"),
+)
 _RESULTS = (decode.Change, decode.Bookmark, decode.WatchFailure, decode.Malformed)
-_NEXT = b'{"type":"ADDED","object":{"kind":"Event","apiVersion":"v1","metadata":{"name":"next","namespace":"n","uid":"u"}}}'
+_NEXT = (
+    b'{"type":"ADDED","object":{"kind":"Event","apiVersion":"v1","metadata":{"name":"next","namespace":"n","uid":"u"}}}'
+)
 _EXPECTED = decode.watch_line(_NEXT)
 _LONGEST_TEXT = 1024
 _LONGEST_TOKEN = 16 * 1024

@@ -166,7 +166,9 @@ def check(data: bytes) -> list[Span]:
     for step in range(MOST_STEPS):
         if program.over:
             break
-        now_ns += (0, SECOND // 10, SECOND, 7 * SECOND, 40 * SECOND, 700 * SECOND, 4000 * SECOND, -SECOND)[program.number() & 7]
+        now_ns += (0, SECOND // 10, SECOND, 7 * SECOND, 40 * SECOND, 700 * SECOND, 4000 * SECOND, -SECOND)[
+            program.number() & 7
+        ]
         fact = _fact(program, now_ns, step)
         accounts.seen += isinstance(fact, EventSeen)
         accounts.take(linker.step(fact, now_ns))
@@ -235,7 +237,9 @@ def _object(program: Program, now_ns: int) -> Object:
     for _ in range(program.number() % 3):
         owner_kind, owner_version = program.pick(KINDS)
         owners.append(
-            OwnerReference(owner_version, owner_kind, program.pick(NAMES), program.pick(UIDS), controller=program.maybe())
+            OwnerReference(
+                owner_version, owner_kind, program.pick(NAMES), program.pick(UIDS), controller=program.maybe()
+            )
         )
     return Object(
         api_version=version,

@@ -54,6 +54,8 @@ class Placer:
 
     def place(self, item: Item) -> None:
         """Places it, or lets it wait; in a crowd the one that has waited longest is placed as well as can be."""
+        if item.placed:
+            return  # meanwhile: it was crowded out by another one that waited for the same
         if isinstance(item, EventItem):
             need = self._place_event(item)
         elif isinstance(item, PhaseItem):
