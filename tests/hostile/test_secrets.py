@@ -31,7 +31,8 @@ BASIC = "planted-basic-password-FFFF"
 KEY = "planted-private-key-GGGG"
 QUERY = "planted-query-HHHH"
 PASSWORDS = (TOKEN, BEARER, API_KEY, PROXY, PLUGIN, BASIC, KEY, QUERY)
-ENCODED = tuple(base64.b64encode(f"user:{word}".encode()).decode() for word in (PROXY, BASIC)) + (
+ENCODED = (
+    *(base64.b64encode(f"user:{word}".encode()).decode() for word in (PROXY, BASIC)),
     base64.b64encode(KEY.encode()).decode().rstrip("="),
 )
 ECHO = (
@@ -124,7 +125,7 @@ def served(folder: Path, environ: dict[str, str], kubeconfig: str, *, waits_for:
     ids=["http 400", "http 503", "grpc permanent", "grpc transient"],
 )
 def test_a_collector_that_echoes_headers(
-    server: FakeApiServer, tmp_path: Path, environ: dict[str, str], protocol: str, reply: Reply, form: str
+    server: FakeApiServer, tmp_path: Path, environ: dict[str, str], *, protocol: str, reply: Reply, form: str
 ) -> None:
     """Its words are worth a line of the log, without the headers in them."""
     environ |= {"OTEL_EXPORTER_OTLP_HEADERS": HEADERS, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
