@@ -12,6 +12,7 @@ from kspanpy.app.checkpoint import OPERATIONS, Checkpoint
 from kspanpy.app.loop import Loop
 from kspanpy.core.model import SECOND
 from kspanpy.core.settings import Limit
+from kspanpy.decode import altered
 from kspanpy.export.sink import DropReason, ExportStats
 from kspanpy.kube import OwnerLookup, Watcher, WatchState
 from kspanpy.ops.health import Vital, not_ready
@@ -68,6 +69,7 @@ def readings(
         "kspanpy_limit_reached_total": {str(limit): counts.held.reached.get(limit, 0) for limit in Limit},
         **_state(checkpoint, stats),
         **_watching(watcher),
+        "kspanpy_values_altered_total": {str(reason): number for reason, number in altered().items()},
         "kspanpy_owner_lookups_total": {
             name: getattr(answers, name)
             for name in ("cached", "found", "forbidden", "not_found", "unavailable", "lost")

@@ -18,7 +18,7 @@ import msgspec
 from kspanpy.core.causes.causes import Causes
 from kspanpy.core.model import Event, Object
 from kspanpy.core.moment import Moment
-from kspanpy.core.objects.catalog import Catalog
+from kspanpy.core.objects.catalog import Catalog, name_uid
 from kspanpy.core.placing.chronicle import Chronicle
 from kspanpy.core.placing.dedupe import SeenEvents
 from kspanpy.core.placing.placer import Placer
@@ -43,6 +43,7 @@ from kspanpy.core.stories.storybook import StoryBook
 from kspanpy.core.timing import occurrence
 
 _FOREVER_NS = 1 << 63
+_OF_THE_CLUSTER = frozenset({"default", "kube-system"})  # where Events about what has no namespace are written
 
 
 class LinkerStats(msgspec.Struct, frozen=True):
@@ -94,9 +95,9 @@ class Linker:
         if isinstance(fact, EventSeen):
             self._event(fact.event)
         elif isinstance(fact, ObjectSeen):
-            self._chronicle.seen(fact.object, looked_up=fact.looked_up)
+            self._chronicle.seen(_with_uid(fact.object), looked_up=fact.looked_up)
         elif isinstance(fact, ObjectGone):
-            self._chronicle.gone(fact.object)
+            self._chronicle.gone(_with_uid(fact.object))
         elif isinstance(fact, WatchProgress):
             self._catalog.synced.add(fact.kind)
             self._catalog.missing.discard(fact.kind)
@@ -170,6 +171,8 @@ class Linker:
         now_ns = self._moment.now_ns
         if not event.uid:  # the server gives every Event one; a recording may have lost it
             event = msgspec.structs.replace(event, uid=f"{event.namespace}/{event.name}")
+        if event.involved.namespace != event.namespace:
+            event = _in_its_namespace(event)
         occ = occurrence(event, now_ns)
         before = self._seen.note(event.uid, occ.n, now_ns, name=(event.namespace, event.name))
         if occ.n <= before:
@@ -177,3 +180,18 @@ class Linker:
             return
         delta = occ.n - before if before else 1
         self._placer.place(EventItem(event, occ, delta=delta, received_ns=now_ns))
+
+
+def _with_uid(obj: Object) -> Object:
+    """The server gives every object a uid; a recording may have lost it, and then its names stand in."""
+    if obj.uid:
+        return obj
+    return msgspec.structs.replace(obj, uid=name_uid(obj.api_version, obj.kind, obj.namespace, obj.name))
+
+
+def _in_its_namespace(event: Event) -> Event:
+    """An Event speaks of its own namespace; those in some places, of what has none. The API server takes no other (ValidateEventCreate)."""
+    involved = event.involved
+    if not event.namespace or (not involved.namespace and event.namespace in _OF_THE_CLUSTER):
+        return event
+    return msgspec.structs.replace(event, involved=msgspec.structs.replace(involved, namespace=event.namespace))

@@ -147,6 +147,14 @@ class Object(msgspec.Struct, frozen=True):
     boot_id: str = ""  # of a Node
     target: ObjectReference | None = None  # spec.scaleTargetRef of an autoscaler
 
+    @property
+    def deletion_began_ns(self) -> int | None:
+        """When it was asked to go: its deletionTimestamp without the grace period; None where that is no time."""
+        if self.deletion_ns is None:
+            return None
+        began_ns = self.deletion_ns - self.grace_s * SECOND
+        return began_ns if began_ns > 0 else None
+
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, if the object has it."""
         for condition in self.conditions:

@@ -72,6 +72,7 @@ MAX_CONTEXTS = 8  # W3C trace contexts
 MAX_PARTS = 512  # of a spec
 
 LABEL_VALUE = 253
+ANNOTATION_KEY = 317  # a DNS name of 253, a slash, a name of 63
 ANNOTATION_VALUE = 1024
 IMAGE = 512
 PART = 256

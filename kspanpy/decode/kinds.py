@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from kspanpy.core import model, sanitize
 from kspanpy.decode import fields, specs, wire
+from kspanpy.decode.altered import first
 from kspanpy.decode.metadata import conditions, count, generation, reference, text, word
 from kspanpy.decode.times import nanoseconds
 
@@ -119,7 +120,7 @@ def _pod(thing: wire.Pod) -> Fields:
         "restart_policy": word(spec.restart_policy, sanitize.REASON),
         "conditions": conditions(status.conditions),
         "containers": tuple(
-            _container(entry) for entry in statuses[: fields.MAX_CONTAINERS] if entry is not None and entry.name
+            _container(entry) for entry in first(statuses, fields.MAX_CONTAINERS) if entry is not None and entry.name
         ),
         "claims": _claims(spec.volumes, pod_name),
     }
@@ -135,7 +136,7 @@ def _claims(volumes: list[wire.Volume | None] | None, pod_name: str) -> tuple[st
         elif volume.ephemeral is not None and volume.name:
             # https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#persistentvolumeclaim-naming
             names.append(text(f"{pod_name}-{volume.name}", sanitize.NAME))
-    return tuple(names[: fields.MAX_CLAIMS])
+    return tuple(first(names, fields.MAX_CLAIMS))
 
 
 def _container(entry: wire.ContainerStatus) -> model.Container:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from kspanpy.core import model, sanitize
 from kspanpy.decode import fields, ownership, wire
+from kspanpy.decode.altered import clean, first
 from kspanpy.decode.times import nanoseconds
 
 _INT32 = 2**31 - 1
@@ -17,12 +18,12 @@ _NO_TEXTS: Mapping[str, str] = {}
 
 def text(value: str | None, limit: int) -> str:
     """A clean text; empty where the cluster said nothing."""
-    return sanitize.text(value, limit) if value else ""
+    return clean(value, limit) if value else ""
 
 
 def word(value: str | None, limit: int = sanitize.NAME) -> str:
     """A clean text out of a small vocabulary (kinds, namespaces, reasons): kept once in memory."""
-    return sys.intern(sanitize.text(value, limit)) if value else ""
+    return sys.intern(clean(value, limit)) if value else ""
 
 
 def count(value: int | None) -> int:
@@ -47,7 +48,7 @@ def allowed(values: dict[str, str | None] | None, allow: frozenset[str], limit: 
     """Only the allow-listed keys, with clean values."""
     if not values:
         return _NO_TEXTS
-    return {key: sanitize.text(value, limit) for key, value in values.items() if value is not None and key in allow}
+    return {key: clean(value, limit) for key, value in values.items() if value is not None and key in allow}
 
 
 _CONTEXT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
@@ -64,11 +65,11 @@ def remarks(values: dict[str, str | None] | None) -> Mapping[str, str]:
 
 def _contexts(values: dict[str, str | None], keys: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for key in [key for key in keys if _CONTEXT.fullmatch(values[key] or "")][: fields.MAX_CONTEXTS]:
-        found[key] = values[key] or ""
+    for key in first([key for key in keys if _CONTEXT.fullmatch(values[key] or "")], fields.MAX_CONTEXTS):
+        found[clean(key, fields.ANNOTATION_KEY)] = clean(values[key] or "", fields.ANNOTATION_VALUE)
         state_key = key.removesuffix("traceparent") + "tracestate"
         if key.endswith("traceparent") and (state := values.get(state_key)):
-            found[state_key] = sanitize.text(state, fields.ANNOTATION_VALUE)
+            found[clean(state_key, fields.ANNOTATION_KEY)] = clean(state, fields.ANNOTATION_VALUE)
     return found
 
 
@@ -99,7 +100,7 @@ def owners(values: list[wire.OwnerReference | None] | None) -> tuple[model.Owner
             uid=text(value.uid, sanitize.NAME),
             controller=value.controller is True,
         )
-        for value in values[: fields.MAX_OWNERS]
+        for value in first(values, fields.MAX_OWNERS)
         if value is not None and value.kind and (value.uid or value.name)
     )
 
@@ -117,7 +118,7 @@ def managers(values: list[wire.ManagedFields | None] | None, *, parts: bool = Tr
             nanoseconds(value.time),
             *(ownership.STATUS if value.subresource == "status" else look(value.fields)),
         )
-        for value in values[: fields.MAX_MANAGERS]
+        for value in first(values, fields.MAX_MANAGERS)
         if value is not None
     )
 
@@ -135,6 +136,6 @@ def conditions(values: list[wire.Condition | None] | None) -> tuple[model.Condit
             changed_ns=nanoseconds(value.last_transition_time),
             updated_ns=nanoseconds(value.last_update_time),
         )
-        for value in values[: fields.MAX_CONDITIONS]
+        for value in first(values, fields.MAX_CONDITIONS)
         if value is not None and value.type
     )

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kspanpy.core import sanitize
 from kspanpy.decode import fields, parsing
+from kspanpy.decode.altered import clean, first
 from kspanpy.decode.specs import shared
 
 _REMEMBERED = 4096
@@ -54,8 +54,8 @@ def _read(data: bytes) -> Owned:
         return NOTHING
     if not isinstance(value, dict):
         return NOTHING
-    names = {sanitize.text(name, fields.PART) for name in _spec(value.get("f:spec"))}
-    parts = shared(tuple(sorted(names)[: fields.MAX_PARTS]))
+    names = {clean(name, fields.PART) for name in _spec(value.get("f:spec"))}
+    parts = shared(tuple(first(sorted(names), fields.MAX_PARTS)))
     return Owned(touches_spec="f:spec" in value, touches_status="f:status" in value, parts=parts)
 
 

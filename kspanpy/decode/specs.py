@@ -16,6 +16,7 @@ import msgspec
 
 from kspanpy.core import model, sanitize
 from kspanpy.decode import fields, parsing, wire
+from kspanpy.decode.altered import clean, first
 from kspanpy.decode.results import Malformed
 
 DIGEST = model.PART_DIGEST
@@ -83,14 +84,14 @@ def images(spec: wire.TemplateSpec | None) -> tuple[tuple[str, str], ...]:
         return ()
     every = (spec.containers or []) + (spec.init_containers or [])
     return tuple(
-        (sanitize.text(container.name or "", sanitize.NAME), sanitize.text(container.image or "", fields.IMAGE))
-        for container in every[: fields.MAX_CONTAINERS]
+        (clean(container.name or "", sanitize.NAME), clean(container.image or "", fields.IMAGE))
+        for container in first(every, fields.MAX_CONTAINERS)
         if container is not None
     )
 
 
 def _text(value: str | None) -> str:
-    return sanitize.text(value, sanitize.REASON) if value else ""
+    return clean(value, sanitize.REASON) if value else ""
 
 
 def _template(spec: wire.WorkloadSpec) -> wire.PodTemplate:
@@ -107,10 +108,10 @@ def _template(spec: wire.WorkloadSpec) -> wire.PodTemplate:
 def _parts(data: bytes) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
     """Names and digests, in the order in which a change of several is told."""
     try:
-        found = list(_walk(_value(data)))[: fields.MAX_PARTS]
+        found = first(list(_walk(_value(data))), fields.MAX_PARTS)
     except RecursionError:
         return (), ()
-    names = tuple([sanitize.text(name, fields.PART) for name, _ in found])
+    names = tuple([clean(name, fields.PART) for name, _ in found])
     return names, tuple([_digest(_canonical(value)) for _, value in found])
 
 

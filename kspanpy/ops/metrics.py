@@ -110,6 +110,9 @@ METRICS: Final = (
     Described("kspanpy_watch_relists_total", "counter", "Lists that had to be made again.", "kind"),
     Described("kspanpy_watch_failures_total", "counter", "Failed lists and watches, by reason.", "reason"),
     Described("kspanpy_malformed_total", "counter", "Inputs that could not be read, by reason.", "reason"),
+    Described(
+        "kspanpy_values_altered_total", "counter", "Texts cut or cleaned, list entries left out, by decoding.", "reason"
+    ),
     Described("kspanpy_owner_lookups_total", "counter", "Fetches of owners of kinds that are not watched.", "outcome"),
     # High availability
     Described("kspanpy_leader", "gauge", "1 while this process sends what it tells; always 1 without a Lease."),

@@ -5,8 +5,10 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -60,7 +62,9 @@ VARIABLES: Final = (
 
 ALONE: Final = frozenset({"OTEL_TRACES_EXPORTER"})  # has TRACES in its name, but no general form
 
-_USER_INFO = re.compile(r"(?<=//)[^/@\s]*@")
+_USER_INFO = re.compile(r"(?:(?<=//)|^)[^/@\s]*@")
+_QUERY = re.compile(r"(?<=[?&])([^=&\s]*)=([^&\s]*)")
+_SHORTEST = 4  # what is shorter is no secret, and would be found everywhere
 
 
 def effective() -> list[tuple[Variable, str]]:
@@ -76,17 +80,32 @@ def redact(variable: Variable, value: str) -> str:
             ",".join(f"{pair.partition('=')[0].strip()}={REDACTED}" for pair in value.split(",") if "=" in pair)
             or REDACTED
         )
-    return _USER_INFO.sub(f"{REDACTED}@", value)
+    return _QUERY.sub(rf"\1={REDACTED}", _USER_INFO.sub(f"{REDACTED}@", value))
 
 
 def secrets() -> frozenset[str]:
-    """The texts that must not appear in a log line."""
+    """The texts that must not appear in a log line: header values, passwords and queries of URLs, those of proxies too."""
     found: set[str] = set()
     for variable in VARIABLES:
         value = os.environ.get(variable.name, "")
         if variable.secret:
             values = [pair.partition("=")[2].strip() for pair in value.split(",")]
-            found.update(values, map(unquote, values))  # the specification has them URL-encoded
+            values += [unquote(value) for value in values]  # the specification has them URL-encoded
+            found.update(values, (value.rpartition(" ")[2] for value in values))  # without "Bearer"
         else:
-            found.update(info[:-1].rpartition(":")[2] for info in _USER_INFO.findall(value))
-    return frozenset(secret for secret in found if len(secret) >= 4)
+            found.update(_of_url(value))
+    for name, value in os.environ.items():
+        if name.upper().endswith("_PROXY"):
+            found.update(_of_url(value))
+    return frozenset(secret for secret in found if len(secret) >= _SHORTEST)
+
+
+def _of_url(url: str) -> Iterator[str]:
+    """What of a URL is nobody's business, in the forms in which it may be repeated."""
+    for info in _USER_INFO.findall(url):
+        for form in (info[:-1], unquote(info[:-1])):
+            yield form.partition(":")[2]
+            if ":" in form:
+                yield base64.b64encode(form.encode()).decode()  # Authorization: Basic
+    for _, value in _QUERY.findall(url):
+        yield value

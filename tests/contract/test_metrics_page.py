@@ -16,7 +16,7 @@ from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import DiscardReason
-from kspanpy.decode import MalformedReason
+from kspanpy.decode import Altered, MalformedReason
 from kspanpy.export.sink import AttemptResult, DropReason, ExportStats
 from kspanpy.kube import WATCHED, FailureReason, OwnerLookup, Watcher, WatchSettings, connect
 from kspanpy.ops.metrics import Metrics
@@ -95,6 +95,7 @@ def test_the_values_of_labels_are_on_the_page(scraped: Families) -> None:
         "kspanpy_limit_reached_total": Limit,
         "kspanpy_watch_failures_total": FailureReason,
         "kspanpy_state_errors_total": (*OPERATIONS, "spans"),
+        "kspanpy_values_altered_total": Altered,
     }
     lookups = set(scraped["kspanpy_owner_lookups_total"]["values"])
     assert page == {name: set(map(str, reasons)) for name, reasons in closed.items()} | {

@@ -38,7 +38,7 @@ class TestOwners:
         known = catalog()
         for obj in (thing("root"), thing("middle", owner="root"), thing("leaf", owner="middle")):
             known.add(obj, T0)
-        chain, missing = known.chain(known.get("leaf"))
+        chain, missing = known.chain(known.get("leaf", "shop"))
         assert (uids(chain), missing) == (["leaf", "middle", "root"], None)
 
     def test_the_first_owner_that_nobody_has_shown_is_named(self):
@@ -66,14 +66,14 @@ class TestOwners:
         known = catalog()
         for obj in objects:
             known.add(obj, T0)
-        assert uids(known.chain(known.get("a"))[0]) == expected
+        assert uids(known.chain(known.get("a", "shop"))[0]) == expected
 
     def test_a_chain_without_end_ends_at_the_limit(self):
         """50 owners of owners are no cluster that anybody runs."""
         known = catalog(max_depth=32)
         for number in range(50):
             known.add(thing(f"o{number}", owner=f"o{number + 1}"), T0)
-        chain, missing = known.chain(known.get("o0"))
+        chain, missing = known.chain(known.get("o0", "shop"))
         assert (len(chain), missing) == (32, None)
 
     @pytest.mark.parametrize(
@@ -124,16 +124,16 @@ class TestTombstones:
         known = catalog()
         known.bury(known.add(thing("a"), T0), T0)
         known.forget(T0 + HOUR - 1)
-        assert known.get("a") is not None
+        assert known.get("a", "shop") is not None
         known.forget(T0 + HOUR)
-        assert (known.get("a"), known.named("Widget", "shop", "a"), len(known)) == (None, [], 0)
+        assert (known.get("a", "shop"), known.named("Widget", "shop", "a"), len(known)) == (None, [], 0)
 
     def test_the_living_are_not_forgotten(self):
         """However long nothing is heard of them."""
         known = catalog()
         known.add(thing("a"), T0)
         known.forget(T0 + 1000 * HOUR)
-        assert known.get("a") is not None
+        assert known.get("a", "shop") is not None
 
     def test_there_is_room_for_so_many(self):
         """The oldest dead leave first."""
@@ -141,7 +141,7 @@ class TestTombstones:
         for number in range(10):
             known.bury(known.add(thing(f"o{number}"), T0), T0 + number)
             known.forget(T0 + number)
-        assert [uid for uid in (f"o{n}" for n in range(10)) if known.get(uid)] == ["o7", "o8", "o9"]
+        assert [uid for uid in (f"o{n}" for n in range(10)) if known.get(uid, "shop")] == ["o7", "o8", "o9"]
         assert known.tombstones == 3
 
     def test_a_full_catalog_lets_the_dead_go_first(self):
@@ -151,7 +151,7 @@ class TestTombstones:
         known.bury(known.add(thing("dead"), T0), T0)
         for number in range(3):
             known.add(thing(f"o{number}"), T0)
-        assert (len(known), known.get("dead"), known.get("old")) == (3, None, None)
+        assert (len(known), known.get("dead", "shop"), known.get("old", "shop")) == (3, None, None)
 
     def test_an_object_that_changes_its_name_is_forgotten_whole(self):
         """A name is no key to somebody who lies."""
@@ -204,7 +204,7 @@ class TestStandIns:
         known = catalog()
         record = known.stand_in(self.REFERENCE, T0)
         known.reveal(record, thing("u", name="real", generation=3), T0 + SECOND)
-        assert known.get("u") is record
+        assert known.get("u", "shop") is record
         assert (record.real, record.object.name, known.tombstones) == (True, "real", 0)
         assert (known.named("Widget", "shop", "w"), known.named("Widget", "shop", "real")) == ([], [record])
 

@@ -218,7 +218,17 @@ class TestRollback:
             owner = (OwnerReference("apps/v1", "Deployment", "web", f"u{n}", controller=True),)
             notes = {"deployment.kubernetes.io/revision": "1"}
             sets.append(
-                Object("apps/v1", "ReplicaSet", "s", "r", f"r{n}", 1, owners=owner, annotations=notes, template="one")
+                Object(
+                    "apps/v1",
+                    "ReplicaSet",
+                    WEB.namespace,
+                    "r",
+                    f"r{n}",
+                    1,
+                    owners=owner,
+                    annotations=notes,
+                    template="one",
+                )
             )
             known.note(sets[-1])
         known.gone(sets[1])

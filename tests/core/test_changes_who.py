@@ -367,7 +367,7 @@ class TestStories:
         cluster.gone(web)
         cluster.gone(shop)
         cluster.finish()
-        deleted = [chapter.change for chapter in cluster.linker._catalog.get(web.uid).chapters][-1]
+        deleted = [chapter.change for chapter in cluster.linker._catalog.seen(web.uid).chapters][-1]
         assert (deleted.manager, deleted.summary) == ("garbage-collector", "deleted with its owner")
 
 

@@ -33,7 +33,7 @@ class Heard:
             reason=reason,
             message=message,
         )
-        self.hearsay.hear("web", event, Occurrence(1, T0 + int(at_s * SECOND), 0))
+        self.hearsay.hear(event, Occurrence(1, T0 + int(at_s * SECOND), 0))
 
     def scaled(self, at_s: float, rs: str, before: int, after: int) -> None:
         """A Deployment scales a ReplicaSet, in today's words."""
@@ -177,15 +177,16 @@ class TestBounds:
         heard = Heard(capacity=2)
         heard.scaled(0, "web-1", 0, 1)
         for number in range(10):
-            event = Event("e", "e", "shop", ObjectReference(), reason="SuccessfulCreate")
-            heard.hearsay.hear(f"other-{number}", event, Occurrence(1, T0, 0))
+            about = ObjectReference(namespace="shop", uid=f"other-{number}")
+            event = Event("e", "e", "shop", about, reason="SuccessfulCreate")
+            heard.hearsay.hear(event, Occurrence(1, T0, 0))
         assert heard.phases() == []
 
     def test_what_is_shown_needs_no_hearsay(self):
         """Its own history counts."""
         heard = Heard()
         heard.scaled(0, "web-1", 0, 1)
-        heard.hearsay.forget("web")
+        heard.hearsay.forget(heard.record.object)
         assert heard.phases() == []
 
 

@@ -111,7 +111,14 @@ class TestMissingUid:
         assert found(catalog, msgspec.structs.replace(POD, namespace="other")) is None
 
 
-def test_a_uid_that_is_known_decides_alone():
-    """Name and namespace may lie; a uid is one object."""
-    reference = ObjectReference(kind="Pod", namespace="elsewhere", name="other", uid="pod-1")
+def test_a_uid_that_is_known_decides_whatever_the_name_says():
+    """A name may lie; a uid is one object of this namespace."""
+    reference = ObjectReference(kind="Pod", namespace="shop", name="other", uid="pod-1")
     assert found(known(pod()), reference) == "pod-1"
+
+
+@pytest.mark.parametrize("namespace", ["elsewhere", ""])
+def test_a_uid_of_another_namespace_is_a_lie(namespace):
+    """Whoever may write Events there must not speak of what is here."""
+    reference = ObjectReference(kind="Pod", namespace=namespace, name="web", uid="pod-1")
+    assert found(known(pod()), reference) is None

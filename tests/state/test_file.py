@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kspanpy.core.model import ObjectReference
@@ -92,11 +93,10 @@ class TestSpans:
         assert state.load(10, spans=5, size=1000) == []
         assert state.load(0, spans=1, size=1000)[0][1] == row(1, size=100)
 
+    @settings(deadline=None, max_examples=30)  # a disk is as fast as it is
     @given(st.sets(st.integers(1, 60)))
     def test_any_of_them_can_be_removed(self, numbers: set[int]) -> None:
         """In any order, with gaps."""
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             state = opened(Path(folder))
             state.put([row(number) for number in range(1, 61)])

@@ -223,7 +223,7 @@ class Causes:
 
     def _found(self, reference: ObjectReference, occ: Occurrence) -> Record | None:
         if reference.uid:
-            record = self._catalog.get(reference.uid)
+            record = self._catalog.seen(reference.uid) or self._catalog.get(reference.uid, reference.namespace)
             return record if record is not None and reference.kind in ("", record.kind) else None
         named = self._catalog.named(reference.kind, reference.namespace, reference.name)
         return identity.alive_at(named, occ.at_ns)

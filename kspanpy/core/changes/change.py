@@ -9,7 +9,7 @@ import msgspec
 from kspanpy.core.changes import provenance, tracecontext, what, who
 from kspanpy.core.changes.provenance import Provenance
 from kspanpy.core.changes.tracecontext import TraceContext
-from kspanpy.core.model import SECOND, Object
+from kspanpy.core.model import Object
 
 UNKNOWN = who.UNKNOWN
 
@@ -91,7 +91,7 @@ def last_change(obj: Object, *, traceparents: Sequence[str] = ()) -> Change:
 
 def deletion(obj: Object, *, owner_is_going: bool = False) -> Change:
     """The end of the object. Nothing tells who wished it, unless its owner goes too, or a Pod says what befell it."""
-    at_ns = None if obj.deletion_ns is None else obj.deletion_ns - obj.grace_s * SECOND
+    at_ns = obj.deletion_began_ns
     disruption = obj.condition("DisruptionTarget") if obj.kind == "Pod" else None
     manager, summary = UNKNOWN, "deleted"
     if disruption is not None and disruption.status == "True":

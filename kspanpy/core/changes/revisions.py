@@ -29,16 +29,17 @@ class Revisions:
 
     def __init__(self, *, capacity: int) -> None:
         self._capacity = capacity
-        self._owners: OrderedDict[str, dict[str, _ReplicaSet]] = OrderedDict()
+        self._owners: OrderedDict[tuple[str, str], dict[str, _ReplicaSet]] = OrderedDict()  # by namespace and uid
 
     def note(self, obj: Object) -> None:
         """A version of an object; only ReplicaSets that a Deployment owns say anything."""
         number = obj.annotations.get(_REVISION)
         if obj.kind != "ReplicaSet" or not number or not obj.template or obj.resource_version is None:
             return
-        owner = next((owner.uid for owner in obj.owners if owner.kind == "Deployment"), "")
-        if not owner:
+        uid = next((owner.uid for owner in obj.owners if owner.kind == "Deployment"), "")
+        if not uid:
             return
+        owner = obj.namespace, uid
         siblings = self._owners.setdefault(owner, {})
         known = siblings.get(obj.uid)
         if known is None:
@@ -51,20 +52,20 @@ class Revisions:
 
     def gone(self, obj: Object) -> None:
         """A ReplicaSet or its Deployment is deleted."""
-        self._owners.pop(obj.uid, None)
+        self._owners.pop((obj.namespace, obj.uid), None)
         for owner in obj.owners:
-            self._owners.get(owner.uid, {}).pop(obj.uid, None)
+            self._owners.get((obj.namespace, owner.uid), {}).pop(obj.uid, None)
 
     def of(self, deployment: Object) -> str:
         """The number that the template of this version of a Deployment had before; empty if it is a new one."""
         rv = deployment.resource_version
         found = ""
-        for known in self._owners.get(deployment.uid, {}).values():
+        for known in self._owners.get((deployment.namespace, deployment.uid), {}).values():
             if known.template == deployment.template and rv is not None:
                 found = next((number for since, number in reversed(known.numbers) if since < rv), found)
         return found
 
-    def _shrink(self, owner: str, siblings: dict[str, _ReplicaSet]) -> None:
+    def _shrink(self, owner: tuple[str, str], siblings: dict[str, _ReplicaSet]) -> None:
         self._owners.move_to_end(owner)
         if len(siblings) > _MAX_REPLICASETS:
             del siblings[next(iter(siblings))]

@@ -2,13 +2,16 @@
 
 Owners lead, but they are tenants' text: an ownerReference may lie, be a cycle or a chain without end, and point to what was
 never seen. Everything is bounded; the dead leave first, in the order of their death.
+
+A uid says which object is meant only together with the namespace: the API server vouches for the namespace of an object and of an
+Event, and for nothing that is written in them. So a reference finds what is in its own namespace, whatever uid it has.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
 from kspanpy.core.objects import health
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 # An ownerReference to one of these does not say "because of": a mirror Pod belongs to its Node by name only.
 _NOT_CAUSAL = frozenset({"Node"})
 
+# What was seen is known by its uid, which the server made; what is only spoken of, by the (namespace, uid) that was said.
+Key: TypeAlias = str | tuple[str, str]
 
 _FRESH_NS = 30 * SECOND  # where no list says what is new: an object seen so soon after its creation
 
@@ -43,6 +48,7 @@ class Record:
         "first_rv",
         "fresh",
         "gone_ns",
+        "key",
         "name_key",
         "object",
         "owner",
@@ -55,6 +61,7 @@ class Record:
 
     def __init__(self, obj: Object, *, received_ns: int, real: bool) -> None:
         self.object = obj
+        self.key: Key = obj.uid  # in the catalog
         self.real = real  # False: nobody saw it, only references to it
         self.name_key = (obj.kind, obj.namespace, obj.name)  # as it is indexed: a liar may change its name
         self.rule: KindRule = kind_rule(obj.kind)
@@ -85,7 +92,7 @@ class Record:
             condition = obj.condition("Ready")
             self.ready_ns = instant(condition.changed_ns if condition else None, received_ns)
         if self.dying_ns is None and obj.deletion_ns is not None:
-            self.die(obj.deletion_ns - obj.grace_s * SECOND, obj.resource_version, received_ns)
+            self.die(obj.deletion_began_ns, obj.resource_version, received_ns)
 
     def die(self, at_ns: int | None, rv: int | None, received_ns: int) -> None:
         """Its deletion has begun."""
@@ -131,15 +138,14 @@ def causal_owner(obj: Object) -> OwnerReference | None:
     return None if owner.kind in _NOT_CAUSAL or not owner.uid else owner
 
 
-def _may_own(owner: Object, record: Record) -> bool:
-    """False for a reference that lies: an owner is what it is called, in the same namespace or in none."""
-    kind = "" if record.owner is None else record.owner.kind
-    return owner.kind == kind and owner.namespace in ("", record.object.namespace)
-
-
 def group_of(api_version: str) -> str:
     """apps/v1 -> apps, v1 -> ''."""
     return api_version.rpartition("/")[0]
+
+
+def name_uid(api_version: str, kind: str, namespace: str, name: str) -> str:
+    """What stands in for a uid that is not known, or not to be believed."""
+    return f"{group_of(api_version)}/{kind}/{namespace}/{name}"
 
 
 class Catalog:
@@ -147,9 +153,9 @@ class Catalog:
 
     def __init__(self, settings: LinkerSettings) -> None:
         self._settings = settings
-        self._records: dict[str, Record] = {}
-        self._names: dict[tuple[str, str, str], list[str]] = {}
-        self._dead: OrderedDict[str, int] = OrderedDict()  # uid -> when it was seen to be gone
+        self._records: dict[Key, Record] = {}
+        self._names: dict[tuple[str, str, str], list[Key]] = {}
+        self._dead: OrderedDict[Key, int] = OrderedDict()  # when it it was seen to be gone
         self.synced: set[str] = set()  # kinds whose list is complete: what is added now has just been created
         self.missing: set[str] = set()  # kinds that nobody can show
         self.watermarks: dict[str, int] = {}  # kind -> newest resourceVersion its watch has shown
@@ -166,45 +172,61 @@ class Catalog:
         """All of them."""
         return self._records.values()
 
-    def get(self, uid: str) -> Record | None:
-        """The object with this uid, dead or alive, seen or only referred to."""
+    def get(self, uid: str, namespace: str) -> Record | None:
+        """The object with this uid in this namespace (empty: in none), dead or alive, seen or only referred to."""
+        record = self._records.get(uid)
+        if record is not None and record.object.namespace == namespace:
+            return record
+        return self._records.get((namespace, uid))
+
+    def seen(self, uid: str) -> Record | None:
+        """The object with this uid, if it was seen, in whichever namespace."""
         return self._records.get(uid)
+
+    def owner(self, record: Record) -> Record | None:
+        """What owns it, if that is known and may: it is what it is called, in the same namespace or in none."""
+        if record.owner is None:
+            return None
+        uid, namespace = record.owner.uid, record.object.namespace
+        owner = self.get(uid, namespace) or (self.get(uid, "") if namespace else None)
+        return owner if owner is not None and owner.kind == record.owner.kind else None
 
     def add(self, obj: Object, received_ns: int, *, real: bool = True) -> Record:
         """A record for an object that has none."""
-        record = self._records[obj.uid] = Record(obj, received_ns=received_ns, real=real)
+        record = Record(obj, received_ns=received_ns, real=real)
+        self._enter(record)
         if obj.kind in self.synced and real:
             record.fresh = True
-        self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
         if not real:
-            self._dead[obj.uid] = received_ns  # nothing will tell us of its end
+            self._dead[record.key] = received_ns  # nothing will tell us of its end
         self._shrink(received_ns)
         return record
 
     def reveal(self, record: Record, obj: Object, received_ns: int) -> None:
         """What was only referred to has been seen."""
-        self._dead.pop(record.uid, None)
+        self._dead.pop(record.key, None)
+        self._records.pop(record.key, None)
         self._unname(record)
         chapters, episodes, phases = record.chapters, record.episodes, record.phases
         record.__init__(obj, received_ns=received_ns, real=True)  # type: ignore[misc]  # the same record, filled in
         record.chapters, record.episodes, record.phases = chapters, episodes, phases
-        self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
+        self._enter(record)
 
     def bury(self, record: Record, received_ns: int) -> None:
         """The object is gone; its record stays for a while."""
         record.gone_ns = received_ns
-        self._dead[record.uid] = received_ns
-        self._dead.move_to_end(record.uid)
+        self._dead[record.key] = received_ns
+        self._dead.move_to_end(record.key)
         self._shrink(received_ns)
 
     def forget(self, now_ns: int) -> None:
         """Lets go of those that have been dead for longer than an Event lives."""
         horizon = now_ns - int(self._settings.memory_s * SECOND)
         while self._dead:
-            uid, died_ns = next(iter(self._dead.items()))
+            key, died_ns = next(iter(self._dead.items()))
             if died_ns > horizon and len(self._dead) <= self._settings.max_tombstones:
                 return
-            self._remove(uid)
+            self._remove(key)
 
     def advance(self, kind: str, resource_version: int | None) -> bool:
         """Notes how far a kind's watch has come; True if that is news."""
@@ -217,10 +239,10 @@ class Catalog:
         """The object and its owners up to the root object; and the first owner that nobody has shown, if there is one."""
         chain = [record]
         while record.owner is not None and len(chain) < self._settings.max_depth:
-            owner = self._records.get(record.owner.uid)
-            if owner is None:
+            owner = self.owner(record)
+            if owner is None and not self._is_lie(record.owner, record.object.namespace):
                 return chain, record.owner
-            if owner in chain or not _may_own(owner.object, record):
+            if owner is None or owner in chain:
                 break  # tenants may write anything into ownerReferences
             chain.append(owner)
             record = owner
@@ -228,16 +250,18 @@ class Catalog:
 
     def named(self, kind: str, namespace: str, name: str, *, group: str | None = None) -> list[Record]:
         """Every object of that name, oldest first; `group` None: of any API group."""
-        found = [self._records[uid] for uid in self._names.get((kind, namespace, name), ())]
+        found = [self._records[key] for key in self._names.get((kind, namespace, name), ())]
         if group is None or len(found) < 2:
             return found
         return [r for r in found if group_of(r.object.api_version) == group] or found
 
     def stand_in(self, reference: ObjectReference, received_ns: int) -> Record:
-        """A record for an object that only references speak of. Its uid is the reference's, else made of its name."""
-        group = group_of(reference.api_version)
-        uid = reference.uid or f"{group}/{reference.kind}/{reference.namespace}/{reference.name}"
-        known = self._records.get(uid)
+        """A record for an object that only references speak of. Its uid is the reference's if no other has that, else made of its name."""
+        uid = reference.uid
+        known = self.get(uid, reference.namespace) if uid else None
+        if known is None and (not uid or uid in self._records):
+            uid = name_uid(reference.api_version, reference.kind, reference.namespace, reference.name)
+            known = self.get(uid, reference.namespace)
         if known is not None:
             return known
         return self.add(
@@ -258,17 +282,27 @@ class Catalog:
         if len(self._records) > self._settings.max_objects:
             self._remove(next(iter(self._dead), None) or next(iter(self._records)))
 
-    def _remove(self, uid: str) -> None:
-        self._dead.pop(uid, None)
-        record = self._records.pop(uid, None)
+    def _enter(self, record: Record) -> None:
+        obj = record.object
+        if not record.real or obj.uid in self._records:
+            record.key = obj.namespace, obj.uid
+        self._records[record.key] = record
+        self._names.setdefault(record.name_key, []).append(record.key)
+
+    def _is_lie(self, owner: OwnerReference, namespace: str) -> bool:
+        """True for the uid of something that was seen and is something else."""
+        return self.get(owner.uid, namespace) is not None or owner.uid in self._records
+
+    def _remove(self, key: Key) -> None:
+        self._dead.pop(key, None)
+        record = self._records.pop(key, None)
         if record is not None:
             self._unname(record)
 
     def _unname(self, record: Record) -> None:
-        uid = record.uid
-        key = record.name_key
-        uids = self._names.get(key, [])
-        if uid in uids:
-            uids.remove(uid)
-        if not uids:
-            self._names.pop(key, None)
+        name = record.name_key
+        keys = self._names.get(name, [])
+        if record.key in keys:
+            keys.remove(record.key)
+        if not keys:
+            self._names.pop(name, None)

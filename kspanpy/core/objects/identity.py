@@ -1,5 +1,6 @@
 """Which object an Event is about, although its reference may be half empty or wrong (kubernetes-events 1.9).
 
+- A uid counts in the namespace of the Event, which the API server has checked: elsewhere it is a lie.
 - Node: kubelets write the node's *name* as uid, or none; the name decides.
 - Static Pod: the uid is a hash of its file; the mirror Pod carries that hash in an annotation.
 - No uid (TaintManagerEviction and others): the newest object of that name that was alive at the time.
@@ -17,7 +18,7 @@ _CONFIG_HASH = ("kubernetes.io/config.hash", "kubernetes.io/config.mirror")
 def find(catalog: Catalog, reference: ObjectReference, at_ns: int) -> Record | None:
     """The record that the reference means, if it is known by now."""
     if reference.uid:
-        record = catalog.get(reference.uid)
+        record = catalog.get(reference.uid, reference.namespace)
         if record is not None:
             return record
     if reference.uid and reference.kind not in _BY_NAME:

@@ -34,7 +34,7 @@ class Chronicle:
     def seen(self, obj: Object, *, looked_up: bool = False) -> None:
         """A version of an object."""
         self._revisions.note(obj)
-        record = self._catalog.get(obj.uid)
+        record = self._catalog.get(obj.uid, obj.namespace)
         if record is None:
             record = self._introduce(self._catalog.add(obj, self._moment.now_ns), looked_up=looked_up)
         elif not record.real:
@@ -49,7 +49,7 @@ class Chronicle:
         """The last version of an object."""
         now_ns = self._moment.now_ns
         self._revisions.gone(obj)
-        record = self._catalog.get(obj.uid)
+        record = self._catalog.get(obj.uid, obj.namespace)
         if record is None:
             record = self._introduce(self._catalog.add(obj, now_ns))
         if record.gone_ns is None:
@@ -116,7 +116,7 @@ class Chronicle:
         """True if its changes are its owner's: an owner that is known, or of a kind that is watched and so will be."""
         if not record.rule.follows or record.owner is None:
             return False
-        owner = self._catalog.get(record.owner.uid)
+        owner = self._catalog.owner(record)
         rule = owner.rule if owner is not None and owner.real else KINDS.get(record.owner.kind)
         return rule is not None and bool(rule.created or rule.changed)
 
@@ -159,7 +159,7 @@ class Chronicle:
         )  # then it goes because its owner does, or wants it to
         if record.rule.deleted and not owned:
             at_ns = now_ns if record.dying_ns is None else record.dying_ns
-            owner = None if record.owner is None else self._catalog.get(record.owner.uid)
+            owner = self._catalog.owner(record)
             going = owner is not None and (owner.dying_ns is not None or owner.gone_ns is not None)
             change = changes.deletion(record.object, owner_is_going=going)
             self._placer.open(

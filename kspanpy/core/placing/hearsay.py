@@ -14,7 +14,7 @@ import re
 from collections import OrderedDict
 
 from kspanpy.core.changes.change import UNKNOWN, Change
-from kspanpy.core.model import SECOND, Event
+from kspanpy.core.model import SECOND, Event, Object
 from kspanpy.core.objects.catalog import Record
 from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.timing import Occurrence
@@ -42,29 +42,29 @@ class Heard:
 
 
 class Hearsay:
-    """What Events told of workloads, by uid."""
+    """What Events told of workloads, by namespace and uid."""
 
     def __init__(self, *, capacity: int) -> None:
         self._capacity = capacity
-        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._heard: OrderedDict[tuple[str, str], Heard] = OrderedDict()
 
-    def hear(self, uid: str, event: Event, occ: Occurrence) -> None:
+    def hear(self, event: Event, occ: Occurrence) -> None:
         """An Event about an object that has not been shown yet."""
         if event.reason not in _ACTS and event.reason != "ScalingReplicaSet":
             return
-        heard = self._heard.setdefault(uid, Heard())
+        heard = self._heard.setdefault((event.involved.namespace, event.involved.uid), Heard())
         if len(heard.waiting) < MAX_HEARD:
             heard.waiting.append((occ, event))
         if len(self._heard) > self._capacity:
             self._heard.popitem(last=False)
 
-    def forget(self, uid: str) -> None:
+    def forget(self, obj: Object) -> None:
         """It has been shown: its own history counts."""
-        self._heard.pop(uid, None)
+        self._heard.pop((obj.namespace, obj.uid), None)
 
     def changes(self, record: Record) -> list[Chapter]:
         """The changes that have been heard of since the last call, in order of time."""
-        heard = self._heard.get(record.uid)
+        heard = self._heard.get((record.object.namespace, record.uid))
         if heard is None or not heard.waiting:
             return []
         waiting, heard.waiting = sorted(heard.waiting, key=lambda entry: entry[0].at_ns), []
@@ -74,7 +74,7 @@ class Hearsay:
             if phase:
                 change = Change(phase, _SUMMARY, UNKNOWN, occ.at_ns)
                 found.append(Chapter(record, phase=phase, change=change, rv=None, at_ns=occ.at_ns - UNORDERED_NS))
-                if record.rule.changed:
+                if record.kind != "Job":  # it runs once
                     found[-1].key = f"{event.uid}/{occ.n}"
         return found
 

@@ -50,11 +50,13 @@ class Placer:
         self._rules = rules
         self._kinship = Kinship(catalog, capacity=moment.settings.max_tombstones)
         self._hearsay = Hearsay(capacity=moment.settings.max_tombstones)
-        self._asked: OrderedDict[str, None] = OrderedDict()  # uids that were looked up
+        self._asked: OrderedDict[tuple[str, str], None] = OrderedDict()  # (namespace, uid) that were looked up
         self.waiting = WaitingRoom(moment.settings.max_pending)
 
     def place(self, item: Item) -> None:
         """Places it, or lets it wait; in a crowd the one that has waited longest is placed as well as can be."""
+        if item.placed:
+            return  # meanwhile: it was crowded out by another one that waited for the same
         try:
             need = self._need_of(item)
         except Exception:
@@ -91,7 +93,7 @@ class Placer:
 
     def retry(self, obj: Object) -> None:
         """An object has been seen: what waited for it?"""
-        self._hearsay.forget(obj.uid)
+        self._hearsay.forget(obj)
         for item in self.waiting.for_object(obj.uid):
             self.place(item)
         for item in self.waiting.for_object(name_key(obj.kind, obj.namespace, obj.name)):
@@ -208,13 +210,13 @@ class Placer:
     def _hear(self, event: Event, occ: Occurrence) -> None:
         """Takes note of what an Event says of others: it is asked where they can not be read."""
         involved = event.involved
-        record = self._catalog.get(involved.uid)
+        record = self._catalog.get(involved.uid, involved.namespace)
         shown = record is not None and record.real
         if shown and self._catalog.synced >= naming.OWNED:
             return  # whatever it names is shown, too
         if not shown:
             self._kinship.meet(involved)
-            self._hearsay.hear(involved.uid, event, occ)
+            self._hearsay.hear(event, occ)
             if record is not None:
                 self._take_hearsay(record)
         owner = OwnerReference(involved.api_version, involved.kind, involved.name, involved.uid, controller=True)
@@ -259,8 +261,9 @@ class Placer:
 
     def _await_object(self, reference: ObjectReference) -> Need:
         """Waits for an object that nobody has shown: its watch will, or a lookup."""
-        if reference.uid and reference.kind not in KINDS and reference.uid not in self._asked:
-            self._asked[reference.uid] = None
+        asked = reference.namespace, reference.uid
+        if reference.uid and reference.kind not in KINDS and asked not in self._asked:
+            self._asked[asked] = None
             if len(self._asked) > self._moment.settings.max_tombstones:
                 self._asked.popitem(last=False)
             self._moment.say(LookupOwner(reference))

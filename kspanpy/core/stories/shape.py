@@ -82,10 +82,14 @@ class Chapter:
 
 
 def _key(origin: Record, phase: str) -> str:
-    """What tells this chapter of an object from its others: the same for everybody who sees that change."""
+    """What tells this chapter of an object from its others: the same for everybody who sees that change.
+
+    Where an object need not have been seen, its namespace is a part: whoever only speaks of a uid can not make the id of a story of
+    another namespace.
+    """
     if phase == origin.rule.deleted:
-        return "deletion"
-    return origin.uid if origin.kind == "Job" else str(origin.object.generation)
+        return f"deletion/{origin.object.namespace}"
+    return f"{origin.object.namespace}/{origin.uid}" if origin.kind == "Job" else str(origin.object.generation)
 
 
 class OpenStep:

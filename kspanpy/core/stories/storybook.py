@@ -190,8 +190,8 @@ class StoryBook:
         elif lifecycle.phase in ("startup", "run"):
             lifecycle.nominal_ns, lifecycle.slack_ns = obj.created_ns, SECOND
         elif lifecycle.phase == "termination":
-            if obj.deletion_ns is not None:
-                lifecycle.nominal_ns, lifecycle.slack_ns = obj.deletion_ns - obj.grace_s * SECOND, SECOND
+            if obj.deletion_began_ns is not None:
+                lifecycle.nominal_ns, lifecycle.slack_ns = obj.deletion_began_ns, SECOND
             else:
                 lifecycle.nominal_ns = record.dying_ns
         record.phases[lifecycle.phase] = lifecycle

@@ -24,6 +24,8 @@ _KIND_KEYS = {
     "PersistentVolumeClaim": "persistentvolumeclaim",
     "HorizontalPodAutoscaler": "hpa",
 }
+# Whoever writes an Event chooses the kind that it is about: none may look like what a span says of its Event or its own object.
+_TAKEN_KEYS = frozenset({"event", "object", "cluster"})
 _MAX_VERDICT = 512
 _SHARES = {
     stages.SCHEDULING: "kspanpy.critical_path.scheduling",
@@ -191,6 +193,8 @@ def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
         attributes["k8s.namespace.name"] = obj.namespace
     for record in chain:
         key = _kind_key(record.kind)
+        if key in _TAKEN_KEYS:
+            continue
         attributes.setdefault(f"k8s.{key}.name", record.object.name)
         attributes.setdefault(f"k8s.{key}.uid", record.uid)
         if record.confidence and attributes.get("kspanpy.confidence") != "low":
