@@ -33,6 +33,7 @@ METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8
 _SLOWEST_BODY_S: Final = 300.0
 _RELOAD_S: Final = 30.0
 _LARGEST_WRITTEN: Final = 2 * 1024 * 1024  # bytes of the answer to a write: the object, or a Status
+_IDENTITY_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -168,14 +169,25 @@ class Client:
             return Response(stream.status, stream.headers, stream.body(limit=_LARGEST_WRITTEN, within_s=timeout_s))
 
     def cluster_uid(self) -> str:
-        """The uid of the namespace kube-system, which stands for the cluster's; empty when it may not be read."""
-        try:
-            response = self.get("/api/v1/namespaces/kube-system", headers={"Accept": METADATA_ONLY})
-            if response.status == 200:
-                return msgspec.json.decode(response.body, type=_Identified).metadata.uid[:128]
-            why = f"HTTP {response.status}"
-        except (TransportError, msgspec.MsgspecError, UnicodeError) as error:
-            why = str(error) if isinstance(error, TransportError) else "unreadable"
+        """The uid of the namespace kube-system, which stands for the cluster's; empty when it may not be read.
+
+        StartupError when the API server can not say at the moment: the ids of spans hang on it, so it must not be guessed.
+        """
+        for pause_s in (*_IDENTITY_PAUSES_S, None):
+            try:
+                response = self.get("/api/v1/namespaces/kube-system", headers={"Accept": METADATA_ONLY})
+                if response.status == 200:
+                    return msgspec.json.decode(response.body, type=_Identified).metadata.uid[:128]
+                why, passing = f"HTTP {response.status}", response.status == 429 or response.status >= 500
+            except TransportError as error:
+                why, passing = str(error), True
+            except (msgspec.MsgspecError, UnicodeError):
+                why, passing = "unreadable", False
+            if not passing:
+                break
+            if pause_s is None:
+                raise StartupError(f"the API server {self.server} does not say which cluster it is ({why}); try again")
+            time.sleep(pause_s)
         _log.warning(
             "the cluster has no uid: get on namespaces/kube-system failed (%s); grant it, or name the cluster", why
         )

@@ -281,3 +281,17 @@ def test_a_cluster_without_a_readable_uid_is_worth_a_warning(
     server.forbidden.add(("get", "namespaces"))
     assert client.cluster_uid() == ""
     assert "get on namespaces/kube-system failed (HTTP 403)" in caplog.text
+
+
+def test_a_cluster_is_not_renamed_because_it_is_busy(
+    server: FakeApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids of spans hang on the uid: 500, 429 and a broken answer are asked again, and then it does not start."""
+    monkeypatch.setattr(client_module, "_IDENTITY_PAUSES_S", (0.0, 0.0, 0.0))
+    server.put("namespaces", {"metadata": {"name": "kube-system", "uid": "the-cluster"}})
+    for fault in ({"status": 500}, {"status": 429}, {"cut_after": 5}):
+        server.fault(verb="get", **fault)
+    assert client.cluster_uid() == "the-cluster"
+    server.fault(verb="get", status=503, times=4)
+    with pytest.raises(StartupError, match=r"does not say which cluster it is \(HTTP 503\)"):
+        client.cluster_uid()

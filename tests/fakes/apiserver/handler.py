@@ -67,9 +67,11 @@ class Handler(BaseHTTPRequestHandler):
         verb = writes or ("get" if len(rest) != 1 else "watch" if query.get("watch") == "true" else "list")
         authorization, accept = self.headers.get("Authorization", ""), self.headers.get("Accept", "")
         seen = Seen(verb, plural, namespace, query, authorization, accept, time.monotonic(), body)
-        with fake.lock:
+        with (
+            fake.lock
+        ):  # what is planned or ended from now on goes for later requests, or for this one if it is a watch
             fake.seen.append(seen)
-        fault = fake.take_fault(seen)
+            fault, self._epoch = fake.take_fault(seen), fake.epoch
         if fault.mute:
             return self._hang()
         fake.stopped.wait(fault.delay_s)
@@ -155,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
         fake, version = self.fake, int(seen.query.get("resourceVersion") or 0)
         with fake.lock:
             fake.open_watches += 1
-            epoch, compactions = fake.epoch, fake.compactions
+            compactions = fake.compactions
             gone = version < fake.oldest
             position = fake.histories[seen.plural].behind(version)
             self._budget = fault.cut_after if fault.cut_after is not None else fake.cut_watch_after()
@@ -172,14 +174,14 @@ class Handler(BaseHTTPRequestHandler):
                 return self._end()
             if fault.silent:
                 return self._hang()
-            return self._follow(seen, version, position, epoch=epoch, compactions=compactions)
+            return self._follow(seen, version, position, compactions=compactions)
         except ConnectionError:
             self.close_connection = True
         finally:
             with fake.lock:
                 fake.open_watches -= 1
 
-    def _follow(self, seen: Seen, version: int, position: int, *, epoch: int, compactions: int) -> None:
+    def _follow(self, seen: Seen, version: int, position: int, *, compactions: int) -> None:
         fake, history = self.fake, self.fake.histories[seen.plural]
         end = fake.now() + float(seen.query.get("timeoutSeconds", "600"))
         mark = self._next_mark(seen, end)
@@ -187,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
             with fake.changed:
                 entries = history.since(position, _MOST_ENTRIES)
                 expired = compactions != fake.compactions or position < history.forgotten
-                over = epoch != fake.epoch or fake.stopped.is_set()
+                over = self._epoch != fake.epoch or fake.stopped.is_set()
                 if not entries and not over and not expired and not (over := fake.now() > end):
                     fake.changed.wait(_POLL_S)
                 marking = mark is not None and not entries and fake.now() >= mark and fake.revision > version
@@ -248,8 +250,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _hang(self) -> None:
         """Not a byte, until the client leaves or the server ends."""
-        epoch = self.fake.epoch
-        while not self.fake.stopped.wait(_POLL_S) and epoch == self.fake.epoch and not self._left():
+        while not self.fake.stopped.wait(_POLL_S) and self._epoch == self.fake.epoch and not self._left():
             pass
         self._break()
 
