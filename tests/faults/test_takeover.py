@@ -6,6 +6,7 @@ scripts/faults takeover
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from fakes.proxy import BlackHole, FaultProxy
 from fakes.service import Service, balanced, until
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from kspanpy.kube.resources import WATCHED
 from tests.faults.oracle import Oracle, arrived
 from tests.faults.rollouts import Rollouts
 
@@ -210,6 +212,33 @@ def test_the_leader_is_cut_off(pair: Pair, say: Callable[[str], None]) -> None:
     assert took <= 17.0
     b.process.kill()
     say(f"and back: {pair.takeover(a, time.monotonic()):.1f} s")
+
+
+def test_a_standby_keeps_only_what_may_be_needed(pair: Pair, server: FakeApiServer, say: Callable[[str], None]) -> None:
+    """After minutes it has yielded most of what it told; what it yielded was delivered, and the rest is enough."""
+    stopping = threading.Event()
+
+    def bookmarks() -> None:
+        while not stopping.wait(5.0):  # the real API server sends them once a minute
+            for resource in WATCHED:
+                server.bookmark(resource.plural, resource.kind, resource.api_version)
+
+    thread = threading.Thread(target=bookmarks, daemon=True)
+    thread.start()
+    a, b = pair.begin()
+    time.sleep(90 - BEFORE_S)
+    metrics = b.metrics()
+    kept, yielded = metrics["kspanpy_standby_spans"], metrics["kspanpy_standby_yielded_total"]
+    a.process.kill()
+    took = pair.takeover(b, time.monotonic())
+    said = pair.settle()
+    stopping.set()
+    thread.join()
+    say(
+        f"after 90 s the standby had yielded {yielded:.0f} spans and kept {kept:.0f}; it led after {took:.1f} s; {said}"
+    )
+    assert yielded > kept / 2
+    assert took <= 17.0
 
 
 def test_leaders_are_killed_again_and_again(pair: Pair, say: Callable[[str], None]) -> None:
