@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 WARM_UP_S: Final = 30.0
-"""A candidate that has not yet seen the cluster leaves the Lease to others for so long after its start."""
+"""For so long after its start a candidate lets others go first: it claims a Lease later, and not at all before it has seen the cluster."""
 
 _HEARTBEAT_S: Final = 60.0  # as of the loop in kspanpy.ops.health
 _REPORT_EVERY_S: Final = 60.0
@@ -188,7 +188,9 @@ class Elector:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._election.may_claim = self._clock.monotonic() - self._began_s > WARM_UP_S or self._is_warm()
+            is_young = self._clock.monotonic() - self._began_s < WARM_UP_S
+            self._election.may_claim = not is_young or self._is_warm()
+            self._election.handicap_s = self._election.timing.retry_s if is_young else 0.0
             match self._next():
                 case Wait(until=until):
                     self._clock.wait(self._stopping, until - self._heartbeat_s)

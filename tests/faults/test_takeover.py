@@ -26,7 +26,7 @@ from tests.faults.rollouts import Rollouts
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 RATE = 40  # Events a second
-BEFORE_S = 15.0
+BEFORE_S = 30.0  # as long as a new replica lets others go first
 AFTER_S = 10.0
 
 
