@@ -390,7 +390,13 @@ class _Handler(BaseHTTPRequestHandler):
                 if fault is None or not fault.silent:
                     for revision, of, type_, thing in entries:
                         here = not namespace or type_ == "BOOKMARK" or thing["metadata"].get("namespace") == namespace
-                        if of == plural and here and (revision > int(version or 0) or type_ == "BOOKMARK"):
+                        if (
+                            of == plural
+                            and here
+                            and (
+                                revision > int(version or 0) or (type_ == "BOOKMARK" and revision >= int(version or 0))
+                            )
+                        ):
                             line = json.dumps({"type": type_, "object": thing}).encode() + b"\n"
                             budget = self._chunks(line, budget)
                             version = str(revision)
