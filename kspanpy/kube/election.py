@@ -100,6 +100,8 @@ class Election:
         self.timing = timing or Timing()
         self.may_claim = True
         """False: only look. Whoever has not seen the cluster yet leaves the Lease to those who have."""
+        self.handicap_s = 0.0
+        """So much later than others this candidate claims what is free: who has watched for longer has more to tell."""
         self.failures = 0  # in a row
         self.transitions = 0  # how often this candidate began to lead
         self.settled_until: float | None = None
@@ -112,6 +114,7 @@ class Election:
         self._shown_at: float | None = None  # when the last request was sent whose answer showed `_lease`
         self._is_current = False  # `_lease` is what the next write replaces
         self._is_absent = False
+        self._absent_since: float | None = None
         self._is_unsure = False  # a write got no answer: it may have been stored
         self._renewed_at: float | None = None  # when the request was sent that made or kept us leader
         self._due = 0.0
@@ -176,16 +179,15 @@ class Election:
     def _is_ours(self) -> bool:
         return self._lease is not None and self._lease.record.holder == self.identity
 
-    def _is_held(self, now: float) -> bool:
-        """By somebody else, as far as can be seen from here."""
-        if self._lease is None or not self._lease.record.holder or self._is_ours():
-            return False
-        return now < self._ends_at()
-
-    def _ends_at(self) -> float:
-        """When the term that was last seen to begin is over."""
-        term_s = self._lease.record.term_s if self._lease is not None else 0
-        return self._seen_at + max(term_s, self.timing.term_s)
+    def _claims_at(self, now: float) -> float:
+        """When this candidate may take the Lease, if nothing changes: the end of the term that was last seen to begin."""
+        if self._lease is None:
+            free_at = now if self._absent_since is None else self._absent_since
+        elif self._lease.record.holder:
+            free_at = self._seen_at + max(self._lease.record.term_s, self.timing.term_s)
+        else:
+            free_at = self._seen_at
+        return free_at + self.handicap_s
 
     def _pause_s(self) -> float:
         return self.timing.retry_s * (_SOONEST + (_LATEST - _SOONEST) * min(max(self._random(), 0.0), 1.0))
@@ -206,14 +208,14 @@ class Election:
         return msgspec.structs.replace(record, holder="", term_s=1) if self._is_releasing else record
 
     def _read(self, lease: Lease, sent: float, now: float) -> None:
-        self._is_absent = False
+        self._is_absent, self._absent_since = False, None
         if self._lease is None or not lease.record.same_term(self._lease.record):
             self._learn(lease.record)
             self._seen_at = now
         self._lease, self._shown_at = lease, sent
         if not self._is_ours():
             self._renewed_at = None
-        self._is_current = self._is_releasing or self._is_ours() or (self.may_claim and not self._is_held(now))
+        self._is_current = self._is_releasing or self._is_ours() or (self.may_claim and now >= self._claims_at(now))
         self._due = now if self._is_current else self._next_look(now)
 
     def _learn(self, record: Record) -> None:
@@ -236,7 +238,11 @@ class Election:
         self._due = max(sent + self.timing.retry_s, now)
 
     def _gone(self, sent: float, now: float) -> None:
-        waits = self._is_held(now) or not (self.may_claim or self.leads(now))
+        if self._absent_since is None:
+            self._absent_since = now
+        waits = not self.leads(now) and not (self.may_claim and now >= self._claims_at(now))
+        if self._is_ours() and self.may_claim:
+            waits = False  # it was this candidate's, and somebody has deleted it
         self._is_absent, self._is_current, self._shown_at = not waits, False, sent
         self._due = self._next_look(now) if waits else now
 
@@ -249,6 +255,6 @@ class Election:
         self._due = now + max(pause, min(answer.retry_after_s, _LONGEST_RETRY_AFTER_S))
 
     def _next_look(self, now: float) -> float:
-        """Soon, and at the end of the term if that is sooner."""
-        pause = now + self._pause_s()
-        return min(pause, self._ends_at()) if self._is_held(now) else pause
+        """Soon, and when it may be taken if that is sooner."""
+        pause, claims_at = now + self._pause_s(), self._claims_at(now)
+        return min(pause, claims_at) if self.may_claim and claims_at > now else pause

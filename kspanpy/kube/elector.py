@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import secrets
 import threading
 from collections.abc import Callable
@@ -41,10 +42,12 @@ _log = logging.getLogger(__name__)
 
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 WARM_UP_S: Final = 30.0
-"""A candidate that has not yet seen the cluster leaves the Lease to others for so long after its start."""
+"""For so long after its start a candidate lets others go first: it claims a Lease later, and not at all before it has seen the cluster."""
 
 _HEARTBEAT_S: Final = 60.0  # as of the loop in kspanpy.ops.health
 _REPORT_EVERY_S: Final = 60.0
+_IDENTITY: Final = "identity"  # the name of the file
+_IDENTITY_FORM: Final = re.compile(r"[!-~]{1,200}_[0-9a-f]{8}")
 _RIGHT: Final = {Get: "get", Create: "create", Update: "update"}
 
 
@@ -60,9 +63,27 @@ def own_namespace(setting: str, *, file: Path = NAMESPACE_FILE) -> str:
         ) from None
 
 
-def own_identity() -> str:
-    """Of this process alone: the name of the pod and a random part, for two processes on one host."""
-    return f"{os.uname().nodename[:200]}_{secrets.token_hex(4)}"
+def own_identity(directory: Path | None = None) -> str:
+    """Of this process alone: the name of the pod and a random part, for two processes on one host.
+
+    With a `directory` that only one process uses at a time it is kept there, so that a process that crashed and begins again
+    need not wait for the end of its own term.
+    """
+    fresh = f"{os.uname().nodename[:200]}_{secrets.token_hex(4)}"
+    if directory is None:
+        return fresh
+    file = directory / _IDENTITY
+    try:
+        kept = file.read_text(encoding="ascii")
+        if _IDENTITY_FORM.fullmatch(kept):
+            return kept
+    except (OSError, UnicodeError):
+        pass  # not there yet, or nobody's
+    try:
+        file.write_text(fresh, encoding="ascii")
+    except (OSError, UnicodeError):
+        _log.warning("the identity can not be kept in the state directory: a crash will cost a term of the Lease")
+    return fresh
 
 
 class Elector:
@@ -167,7 +188,9 @@ class Elector:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._election.may_claim = self._clock.monotonic() - self._began_s > WARM_UP_S or self._is_warm()
+            is_young = self._clock.monotonic() - self._began_s < WARM_UP_S
+            self._election.may_claim = not is_young or self._is_warm()
+            self._election.handicap_s = self._election.timing.retry_s if is_young else 0.0
             match self._next():
                 case Wait(until=until):
                     self._clock.wait(self._stopping, until - self._heartbeat_s)

@@ -131,6 +131,54 @@ class TestPod:
         assert (image["name"], image["newTag"]) == (containers()["kspanpy"]["image"], kspanpy.__version__)
 
 
+class TestHighAvailability:
+    """The component with two replicas."""
+
+    COMPONENT = "components/ha"
+
+    def patch(self) -> dict[str, Any]:
+        """Its change of the Deployment."""
+        (found,) = documents(f"{self.COMPONENT}/deployment.yaml")
+        assert found["metadata"]["name"] == named("Deployment")["metadata"]["name"]
+        return found
+
+    def test_the_only_right_to_write_is_on_the_lease_in_the_own_namespace(self) -> None:
+        """A Role, no ClusterRole; by name where that is possible; bound to the account of the pod."""
+        role, binding = documents(f"{self.COMPONENT}/rbac.yaml")
+        assert (role["kind"], binding["kind"], binding["roleRef"]["kind"]) == ("Role", "RoleBinding", "Role")
+        (lease,) = [
+            v["value"]
+            for c in self.patch()["spec"]["template"]["spec"]["containers"]
+            for v in c["env"]
+            if v["name"] == "KSPANPY_LEASE"
+        ]
+        rules = [{**rule, "verbs": set(rule["verbs"])} for rule in role["rules"]]
+        leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+        assert rules == [
+            {**leases, "verbs": {"create"}},
+            {**leases, "resourceNames": [lease], "verbs": {"get", "update"}},
+        ]
+        assert binding["roleRef"]["name"] == role["metadata"]["name"]
+        assert binding["subjects"] == named("ClusterRoleBinding")["subjects"]
+
+    def test_an_update_starts_the_new_before_it_ends_the_old(self) -> None:
+        """Two replicas, never less; drains take one at a time."""
+        spec = self.patch()["spec"]
+        assert spec["replicas"] == 2
+        assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        (budget,) = documents(f"{self.COMPONENT}/disruption.yaml")
+        assert budget["spec"]["maxUnavailable"] == 1
+        labels = named("Deployment")["spec"]["selector"]["matchLabels"]
+        assert budget["spec"]["selector"]["matchLabels"] == labels
+
+    def test_it_is_a_component_of_all_its_files(self) -> None:
+        """Nothing lies beside it unused."""
+        (component,) = documents(f"{self.COMPONENT}/kustomization.yaml")
+        assert component["kind"] == "Component"
+        used = {*component["resources"], *(patch["path"] for patch in component["patches"]), "kustomization.yaml"}
+        assert used == {path.name for path in (DEPLOY / self.COMPONENT).iterdir()}
+
+
 class TestCollector:
     """The sidecar and its configuration."""
 

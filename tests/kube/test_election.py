@@ -156,6 +156,28 @@ class TestTakingIt:
         give(one, 4, stored(""))
         assert isinstance(asked(one, 4), Update)
 
+    def test_who_is_young_lets_others_go_first(self) -> None:
+        """A released Lease, one that is not there, and one whose term is over: so much later each."""
+        one = election()
+        one.handicap_s = 2.0
+        give(one, 0, stored(""))
+        assert isinstance(give(one, 1.8, stored("")), Get)
+        assert one.next(1.8, wall_ns=WALL) == Wait(2.0)
+        give(one, 2, stored(""))
+        assert isinstance(asked(one, 2), Update)
+        two = election()
+        two.handicap_s = 2.0
+        give(two, 0, Absent())
+        give(two, 2, Absent())
+        assert isinstance(asked(two, 2), Create)
+        three = election()
+        three.handicap_s = 2.0
+        give(three, 0, stored("other"))
+        give(three, 16.9, stored("other"))
+        assert three.next(16.9, wall_ns=WALL) == Wait(17.0)
+        give(three, 17, stored("other"))
+        assert isinstance(asked(three, 17), Update)
+
     def test_a_deleted_lease_is_held_until_its_term_is_over(self) -> None:
         """Whoever deletes it does not make a second leader of those who saw it."""
         one = election()

@@ -14,7 +14,7 @@ from fakes.apiserver import FakeApiServer
 from kspanpy.errors import StartupError
 from kspanpy.kube import Client, lease
 from kspanpy.kube.election import Timing
-from kspanpy.kube.elector import Elector, own_namespace
+from kspanpy.kube.elector import Elector, own_identity, own_namespace
 from kspanpy.kube.lease import ACKNOWLEDGED_UNTIL, Record
 
 QUICK = Timing(term_s=1, deadline_s=0.6, retry_s=0.1, request_s=0.5)
@@ -192,6 +192,14 @@ class TestChecking:
         file.write_text("kspanpy\n")
         assert own_namespace("", file=file) == "kspanpy"
         assert own_namespace("ops", file=file) == "ops"
+
+    def test_who_crashed_is_known_again_by_its_state_directory(self, tmp_path: Path) -> None:
+        """Without one, or with garbage in it, everybody is new."""
+        first = own_identity(tmp_path)
+        assert own_identity(tmp_path) == first != own_identity()
+        (tmp_path / "identity").write_text("somebody\n")
+        assert own_identity(tmp_path) not in {first, "somebody\n"}
+        assert own_identity(tmp_path / "missing")
 
 
 class TestReading:
