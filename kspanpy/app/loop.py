@@ -1,6 +1,7 @@
 """The one thread that runs the linker: takes what the watches deliver, steps, hands on what comes out.
 
-Everything goes through one bounded inbox. When it is full the watches wait, and TCP makes the API server wait; nothing is lost.
+Everything goes through one bounded inbox. When it is full the watches wait, and TCP makes the API server wait; when that does not
+help, who floods loses Events (`intake`).
 Invariants: only this thread touches the linker; its time never runs backwards, even when the wall clock does; it sleeps until the
 next input or the linker's next deadline, whichever is first; no input, however bad, ends it.
 """
@@ -12,11 +13,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import Empty, Full, Queue
+from queue import Empty, Full
 from threading import Event as Flag
 from threading import Thread
 from typing import Final, NamedTuple, Protocol
 
+from kspanpy.app.intake import Inbox
 from kspanpy.core.linker import LinkerStats
 from kspanpy.core.model import SECOND, ObjectReference, Span
 from kspanpy.core.steps import Discarded, DiscardReason, EventSeen, Input, LookupOwner, Output, SpanEnded, Tick
@@ -86,7 +88,7 @@ class Loop:
         self._linker = linker
         self._offer, self._lookup = offer, lookup
         self._wall_ns, self._monotonic = wall_ns, monotonic
-        self._inbox: Queue[tuple[int, Input]] = Queue(capacity)
+        self._inbox = Inbox(capacity, monotonic=monotonic)
         self._stopping, self._over = Flag(), Flag()
         self._started_ns = self._now_ns = wall_ns()
         self._clock = (self._started_ns, monotonic())
@@ -106,11 +108,14 @@ class Loop:
         """Begin."""
         self._thread.start()
 
-    def deliver(self, received_ns: int, fact: Input) -> None:
-        """Hand over an input; waits while the inbox is full. When the loop is over it is dropped: the next start lists it again."""
+    def deliver(self, received_ns: int, fact: Input, *, listed: bool = False) -> None:
+        """Hand over an input, which may be out of a list; waits while the inbox is full.
+
+        When the loop is over it is dropped: the next start lists it again. In a flood an Event may be dropped, and is counted.
+        """
         while not self._over.is_set():
             try:
-                self._inbox.put((received_ns, fact), timeout=_PUT_S)
+                self._inbox.offer((received_ns, fact), timeout=_PUT_S, listed=listed)
             except Full:
                 continue
             return
@@ -149,6 +154,7 @@ class Loop:
             if due is not None and due <= self._now_ns:
                 self._carry_out(self._step(Tick()), spans)
         self._hand_on(spans)
+        self._inbox.report()
         self.heartbeat_s = self._monotonic()
         self._busy_s += self.heartbeat_s - began
         self.counts = self._count()
@@ -235,10 +241,11 @@ class Loop:
             _log.exception("a defect of this program; the service goes on")
 
     def _count(self) -> Counts:
+        dropped = self._inbox.dropped  # read once: it may grow at any moment
         return Counts(
-            seen=self._seen,
+            seen=self._seen + dropped,
             exported=self._exported,
-            discarded={reason: self._discarded[reason] for reason in DiscardReason},
+            discarded={reason: self._discarded[reason] for reason in DiscardReason} | {DiscardReason.FLOOD: dropped},
             stories=self._stories,
             failed_stories=self._failed,
             errors=self._errors,

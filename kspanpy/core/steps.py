@@ -64,6 +64,7 @@ class DiscardReason(StrEnum):
     """Why an occurrence got no span. A closed list: it is a metric label."""
 
     DUPLICATE = "duplicate"  # this step of this Event was seen before: a relist, a re-sent line
+    FLOOD = "flood"  # its namespace wrote faster than the linker could take in: dropped before it (`app.intake`)
 
 
 class SpanEnded(msgspec.Struct, frozen=True, gc=False):

@@ -26,7 +26,7 @@ _AFTER_DEFECT_S: Final = 5.0
 
 
 class Reflector:
-    """One watched collection. `receive` gets `wanted` changes and progress, `settled` is called once: listed, or known
+    """One watched collection. `receive` gets `wanted` changes and progress, and whether they come out of a list; `settled` is called once: listed, or known
     to be out of reach; `absent` whenever it is found to be out of reach.
     """
 
@@ -39,7 +39,7 @@ class Reflector:
         clock: Clock,
         random: Callable[[], float],
         wanted: Callable[[Target, Change], bool],
-        receive: Callable[[Target, Change | Progress], None],
+        receive: Callable[[Target, Change | Progress, bool], None],
         settled: Callable[[Target], None],
         absent: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
@@ -207,7 +207,7 @@ class Reflector:
                     self.counters.filtered += 1
                 case _:
                     self.counters.changes += isinstance(outcome, Change)
-                    self._guarded(functools.partial(self._receive, self.target, outcome))
+                    self._guarded(functools.partial(self._receive, self.target, outcome, not self._protocol.streaming))
                     if isinstance(outcome, Progress) and outcome.end_of_list:
                         self._settle()
         self.counters.relists, self.counters.forgotten = self._protocol.relists, self._protocol.known.forgotten
