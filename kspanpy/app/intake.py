@@ -7,7 +7,7 @@ counted (`DiscardReason.FLOOD`) and logged by namespace. Objects, which the tree
 
 The share is that of the buffers of a network switch (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet
 switches", 1998): a fixed part of the room that is free. It needs no rates and no history: one who floods finds little room left for more
-of the same, while there is always room for the others, however many flood.
+of the same, while there is always room for the others, however many flood. Who holds nothing is never limited.
 
 `Shares` and `Losses` decide and know no clock; `Inbox` is the queue that asks them.
 """
@@ -27,11 +27,11 @@ _log = logging.getLogger(__name__)
 
 Item: TypeAlias = tuple[int, Input]
 
-PATIENCE_S: Final = 2.0
+PATIENCE_S: Final = 1.0
 """So long the watches wait before anything is dropped."""
 
-LIST_PATIENCE_S: Final = 20.0
-"""... and a list, which is long but has an end."""
+BACKLOG_PATIENCE_S: Final = 20.0
+"""... and with what had piled up before: a list, a watch that was resumed after an outage. It is long but has an end."""
 
 REPORT_S: Final = 60.0
 MAX_NAMED: Final = 100  # namespaces that are logged by name at a time
@@ -43,12 +43,12 @@ _WARNING: Final = 4  # ... and a fifth of it with Warnings
 class Shares:
     """How much of the inbox each namespace holds, and whether it may have more.
 
-    Pressure begins when half of the inbox is taken, and ends when it is all but empty. Bounded by what the inbox holds.
+    Pressure begins when a quarter of the inbox is taken, and ends when it is all but empty. Bounded by what the inbox holds.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._high, self._low = max(capacity // 2, 1), capacity // 16
+        self._high, self._low = max(capacity // 4, 1), capacity // 16
         self._held: Counter[str] = Counter()
         self._waiting = 0
         self._since_s: float | None = None  # when pressure began
@@ -67,16 +67,16 @@ class Shares:
             if not self._held[namespace]:
                 del self._held[namespace]
 
-    def admit(self, namespace: str, *, warning: bool, listed: bool, now_s: float) -> bool:
+    def admit(self, namespace: str, *, warning: bool, backlog: bool, now_s: float) -> bool:
         """False for an Event that is to be dropped."""
         if self._waiting <= self._low:
             self._since_s = None
         elif self._since_s is None and self._waiting >= self._high:
             self._since_s = now_s
-        if self._since_s is None or now_s - self._since_s < (LIST_PATIENCE_S if listed else PATIENCE_S):
+        if self._since_s is None or now_s - self._since_s < (BACKLOG_PATIENCE_S if backlog else PATIENCE_S):
             return True
         free = max(self._capacity - self._waiting, 0)
-        return self._held[namespace] < free // (_WARNING if warning else _NORMAL)
+        return self._held[namespace] < max(free // (_WARNING if warning else _NORMAL), 1)
 
 
 class Losses:
@@ -135,14 +135,14 @@ class Inbox(Queue[Item]):
         """Events that were not admitted."""
         return self._losses.total
 
-    def offer(self, item: Item, *, timeout: float, listed: bool = False) -> bool:
+    def offer(self, item: Item, *, timeout: float, backlog: bool = False) -> bool:
         """Puts it in, or drops it and gives False. Raises `queue.Full` after `timeout` seconds: ask again, it may be dropped by then."""
         fact = item[1]
         if isinstance(fact, EventSeen):
             namespace, now_s = fact.event.namespace, self._monotonic()
             with self.mutex:
                 admitted = self._shares.admit(
-                    namespace, warning=fact.event.type == "Warning", listed=listed, now_s=now_s
+                    namespace, warning=fact.event.type == "Warning", backlog=backlog, now_s=now_s
                 )
                 news = None if admitted else self._losses.note(namespace, now_s)
             if news:

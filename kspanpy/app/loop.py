@@ -108,14 +108,14 @@ class Loop:
         """Begin."""
         self._thread.start()
 
-    def deliver(self, received_ns: int, fact: Input, *, listed: bool = False) -> None:
-        """Hand over an input, which may be out of a list; waits while the inbox is full.
+    def deliver(self, received_ns: int, fact: Input, *, backlog: bool = False) -> None:
+        """Hand over an input, which may have piled up before it could be read; waits while the inbox is full.
 
         When the loop is over it is dropped: the next start lists it again. In a flood an Event may be dropped, and is counted.
         """
         while not self._over.is_set():
             try:
-                self._inbox.offer((received_ns, fact), timeout=_PUT_S, listed=listed)
+                self._inbox.offer((received_ns, fact), timeout=_PUT_S, backlog=backlog)
             except Full:
                 continue
             return

@@ -84,7 +84,7 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     def deliver(delivery: Delivery) -> None:
         step = delivery.step()
         if step is not None:
-            loop.deliver(delivery.received_ns, step, listed=delivery.listed)
+            loop.deliver(delivery.received_ns, step, backlog=delivery.backlog)
 
     lookup = OwnerLookup(client, deliver_step=lambda answer: loop.deliver(time.time_ns(), answer))
     loop = Loop(linker, offer=sink.offer, lookup=lookup.request, capacity=settings.inbox_items)

@@ -11,9 +11,12 @@ often the caller ticks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from kspanpy.core.causes.causes import Causes
+from kspanpy.core.crowd import Room
 from kspanpy.core.model import Event
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects.catalog import Catalog
@@ -51,6 +54,8 @@ class LinkerStats(msgspec.Struct, frozen=True):
     closed_stories: int
     closed_lifecycles: int
     events_remembered: int
+    evicted: Mapping[Room, int] = {}
+    """What had to go before its time because a room was full, since the start."""
 
 
 class Linker:
@@ -109,6 +114,13 @@ class Linker:
             closed_stories=self._book.closed,
             closed_lifecycles=self._book.closed_lifecycles,
             events_remembered=len(self._seen),
+            evicted={
+                **dict.fromkeys(Room, 0),
+                **self._catalog.evicted,
+                **self._book.evicted,
+                Room.WAITING: self._placer.waiting.evicted,
+                Room.EVENTS: self._seen.evicted,
+            },
         )
 
     def _advance(self, now_ns: int) -> None:

@@ -15,14 +15,14 @@ from kspanpy.kube.failures import FailureReason
 class Delivery(msgspec.Struct, frozen=True):
     """One change (for the linker and for a capture file), or how far the watches of a kind have come. One of the two is set.
 
-    `listed`: out of a list, not of a watch.
+    `backlog`: it had piled up before it could be read: it comes out of a list, or of a watch that was resumed after an outage.
     """
 
     received_ns: int
     kind: str
     change: Change | None = None
     progress: steps.WatchProgress | steps.WatchMissing | None = None
-    listed: bool = False
+    backlog: bool = False
 
     def step(self) -> steps.Input | None:
         """The linker's input; None for an Event that expired."""

@@ -23,10 +23,11 @@ from kspanpy.kube.settings import WatchSettings
 
 _log = logging.getLogger(__name__)
 _AFTER_DEFECT_S: Final = 5.0
+_CATCH_UP_S: Final = 20.0
 
 
 class Reflector:
-    """One watched collection. `receive` gets `wanted` changes and progress, and whether they come out of a list; `settled` is called once: listed, or known
+    """One watched collection. `receive` gets `wanted` changes and progress, and whether they had piled up; `settled` is called once: listed, or known
     to be out of reach; `absent` whenever it is found to be out of reach.
     """
 
@@ -58,6 +59,7 @@ class Reflector:
         self._is_settled = False
         self._waiting = gate is not None
         self._last_byte: float | None = None
+        self._caught_up_at = 0.0
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
@@ -156,11 +158,13 @@ class Reflector:
             "resourceVersion": request.resource_version,
             "timeoutSeconds": str(request.timeout_s),
         }
+        gap_s = 0.0 if self._last_byte is None else self._clock.monotonic() - self._last_byte
         with self._open(query, timeout_s=self._settings.silence_s) as stream:
             self._seen(0)
             if not self._accepted(stream):
                 return
             self._protocol.opened(now=self._clock.monotonic())
+            self._caught_up_at = self._clock.monotonic() + min(gap_s, _CATCH_UP_S)
             for data in stream.chunks():
                 self._seen(len(data))
                 self._handle(self._protocol.chunk(data, now=self._clock.monotonic()))
@@ -207,10 +211,14 @@ class Reflector:
                     self.counters.filtered += 1
                 case _:
                     self.counters.changes += isinstance(outcome, Change)
-                    self._guarded(functools.partial(self._receive, self.target, outcome, not self._protocol.streaming))
+                    self._guarded(functools.partial(self._receive, self.target, outcome, self._is_backlog()))
                     if isinstance(outcome, Progress) and outcome.end_of_list:
                         self._settle()
         self.counters.relists, self.counters.forgotten = self._protocol.relists, self._protocol.known.forgotten
+
+    def _is_backlog(self) -> bool:
+        """True for a list, and for a while after a watch was resumed: for as long as nobody had read, within limits."""
+        return not self._protocol.streaming or self._clock.monotonic() < self._caught_up_at
 
     def _guarded(self, call: Callable[[], None]) -> None:
         try:

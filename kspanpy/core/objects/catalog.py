@@ -6,9 +6,10 @@ never seen. Everything is bounded; the dead leave first, in the order of their d
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
+from kspanpy.core.crowd import Crowd, Room
 from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
 from kspanpy.core.objects import health
 from kspanpy.core.rules.kinds import OTHER_CHANGING_KIND, OTHER_KIND, KindRule, kind_rule
@@ -149,6 +150,9 @@ class Catalog:
         self._records: dict[str, Record] = {}
         self._names: dict[tuple[str, str, str], list[str]] = {}
         self._dead: OrderedDict[str, int] = OrderedDict()  # uid -> when it was seen to be gone
+        self._crowd: Crowd[str] = Crowd(settings.max_tombstones, part=8)  # of the dead
+        self._everybody: Crowd[str] = Crowd(settings.max_objects, part=1)
+        self.evicted: Counter[Room] = Counter()
         self.synced: set[str] = set()  # kinds whose list is complete: what is added now has just been created
         self.missing: set[str] = set()  # kinds that nobody can show
         self.watermarks: dict[str, int] = {}  # kind -> newest resourceVersion its watch has shown
@@ -168,36 +172,39 @@ class Catalog:
     def add(self, obj: Object, received_ns: int, *, real: bool = True) -> Record:
         """A record for an object that has none."""
         record = self._records[obj.uid] = Record(obj, received_ns=received_ns, real=real)
+        self._enlist(record)
         if obj.kind in self.synced and real:
             record.fresh = True
         self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
         if not real:
-            self._dead[obj.uid] = received_ns  # nothing will tell us of its end
-        self._shrink(received_ns)
+            self._lay_out(record, received_ns)  # nothing will tell us of its end
+        self._shrink()
         return record
 
     def reveal(self, record: Record, obj: Object, received_ns: int) -> None:
         """What was only referred to has been seen."""
-        self._dead.pop(record.uid, None)
+        self._take_up(record)
         self._unname(record)
+        self._everybody.remove(record.name_key[1])
         chapters, episodes, phases = record.chapters, record.episodes, record.phases
         record.__init__(obj, received_ns=received_ns, real=True)  # type: ignore[misc]  # the same record, filled in
         record.chapters, record.episodes, record.phases = chapters, episodes, phases
+        self._enlist(record)
         self._names.setdefault((obj.kind, obj.namespace, obj.name), []).append(obj.uid)
 
     def bury(self, record: Record, received_ns: int) -> None:
         """The object is gone; its record stays for a while."""
         record.gone_ns = received_ns
-        self._dead[record.uid] = received_ns
-        self._dead.move_to_end(record.uid)
-        self._shrink(received_ns)
+        self._take_up(record)
+        self._lay_out(record, received_ns)
+        self._shrink()
 
     def forget(self, now_ns: int) -> None:
         """Lets go of those that have been dead for longer than an Event lives."""
         horizon = now_ns - int(self._settings.memory_s * SECOND)
         while self._dead:
             uid, died_ns = next(iter(self._dead.items()))
-            if died_ns > horizon and len(self._dead) <= self._settings.max_tombstones:
+            if died_ns > horizon:
                 return
             self._remove(uid)
 
@@ -247,16 +254,36 @@ class Catalog:
             real=False,
         )
 
-    def _shrink(self, now_ns: int) -> None:
-        if len(self._dead) > self._settings.max_tombstones:
-            self.forget(now_ns)
-        if len(self._records) > self._settings.max_objects:
-            self._remove(next(iter(self._dead), None) or next(iter(self._records)))
+    def _lay_out(self, record: Record, received_ns: int) -> None:
+        namespace = record.name_key[1]
+        self._dead[record.uid] = received_ns
+        self._crowd.add(record.uid, namespace)
+        self._crowd.tidy(namespace, self._dead.__contains__)
+
+    def _take_up(self, record: Record) -> None:
+        if self._dead.pop(record.uid, None) is not None:
+            self._crowd.remove(record.name_key[1])
+
+    def _shrink(self) -> None:
+        while (uid := self._crowd.excess(self._dead.__contains__)) is not None:
+            self.evicted[Room.TOMBSTONES] += 1
+            self._remove(uid)
+        while (uid := self._everybody.excess(self._records.__contains__)) is not None:
+            dead = self._crowd.oldest(self._records[uid].name_key[1], self._dead.__contains__)
+            self.evicted[Room.OBJECTS if dead is None else Room.TOMBSTONES] += 1
+            self._remove(uid if dead is None else dead)
+
+    def _enlist(self, record: Record) -> None:
+        namespace = record.name_key[1]
+        self._everybody.add(record.uid, namespace)
+        self._everybody.tidy(namespace, self._records.__contains__)
 
     def _remove(self, uid: str) -> None:
-        self._dead.pop(uid, None)
-        record = self._records.pop(uid, None)
+        record = self._records.get(uid)
         if record is not None:
+            self._take_up(record)
+            del self._records[uid]
+            self._everybody.remove(record.name_key[1])
             self._unname(record)
 
     def _unname(self, record: Record) -> None:

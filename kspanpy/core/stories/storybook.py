@@ -8,10 +8,11 @@ arrives later still finds its parent: a closed story is remembered for the life 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from kspanpy.core.causes import relations
 from kspanpy.core.causes.causes import Causes
+from kspanpy.core.crowd import Crowd, Room
 from kspanpy.core.model import SECOND, Link
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
@@ -35,7 +36,10 @@ class StoryBook:
         self._teller = spans.Teller(catalog, service=moment.settings.service)
         self._open: dict[bytes, Story] = {}
         self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
-        self.closed_lifecycles = 0
+        settings = moment.settings
+        self._opened: Crowd[bytes] = Crowd(settings.max_open_stories, part=4)
+        self._told: Crowd[bytes] = Crowd(settings.max_closed_lifecycles, part=8)  # weighed in lifecycles
+        self.evicted: Counter[Room] = Counter()
 
     @property
     def open(self) -> int:
@@ -46,6 +50,11 @@ class StoryBook:
     def closed(self) -> int:
         """How many closed stories are remembered."""
         return len(self._closed)
+
+    @property
+    def closed_lifecycles(self) -> int:
+        """How many lifecycles those have."""
+        return self._told.total
 
     # -- finding and opening
 
@@ -149,7 +158,8 @@ class StoryBook:
             self._open_leaf(lifecycle)
         self._causes.opened(lifecycle)
         if story.closed or parent.sent:
-            self.closed_lifecycles += story.closed
+            if story.own_id in self._closed:
+                self._told.grow(story.namespace)
             self._moment.say(SpanEnded(self._teller.late(lifecycle)))
         return lifecycle
 
@@ -213,8 +223,11 @@ class StoryBook:
             key += "/again"  # its object had to be forgotten meanwhile, or counts its generations backwards
         self._open[story.own_id] = story
         self._moment.at(now_ns + self._moment.cap_ns, story)
-        if len(self._open) > settings.max_open_stories:
-            self.close(next(iter(self._open.values())), "capped")
+        self._opened.add(story.own_id, story.namespace)
+        self._opened.tidy(story.namespace, self._open.__contains__)
+        while (oldest := self._opened.excess(self._open.__contains__)) is not None:
+            self.evicted[Room.OPEN_STORIES] += 1
+            self.close(self._open[oldest], "capped")
         return story
 
     # -- completing
@@ -388,8 +401,10 @@ class StoryBook:
             story.chapter.ends_ns = story.last_event_ns + self._moment.quiet_ns
         story.open_leaves.clear()
         del self._open[story.own_id]
+        self._opened.remove(story.namespace)
         self._closed[story.own_id] = (self._moment.now_ns, story)
-        self.closed_lifecycles += len(story.lifecycles)
+        self._told.add(story.own_id, story.namespace, len(story.lifecycles))
+        self._told.tidy(story.namespace, self._closed.__contains__)
 
     def close_all(self) -> None:
         """Nothing more will come."""
@@ -401,11 +416,17 @@ class StoryBook:
         horizon = self._moment.now_ns - self._moment.memory_ns
         while self._closed:
             closed_ns, story = next(iter(self._closed.values()))
-            if closed_ns > horizon and self.closed_lifecycles <= self._moment.settings.max_closed_lifecycles:
-                return
-            del self._closed[story.own_id]
-            self.closed_lifecycles -= len(story.lifecycles)
-            _let_go(story)
+            if closed_ns > horizon:
+                break
+            self._forget(story)
+        while (own_id := self._told.excess(self._closed.__contains__)) is not None:
+            self.evicted[Room.CLOSED_STORIES] += 1
+            self._forget(self._closed[own_id][1])
+
+    def _forget(self, story: Story) -> None:
+        del self._closed[story.own_id]
+        self._told.remove(story.namespace, len(story.lifecycles))
+        _let_go(story)
 
 
 def _let_go(story: Story) -> None:
