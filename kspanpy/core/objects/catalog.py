@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NOT_CAUSAL = frozenset({"Node"})
 
 
+_USED_NS = 60 * SECOND  # so exactly is known when something was used last
 _FRESH_NS = 30 * SECOND  # where no list says what is new: an object seen so soon after its creation
 
 
@@ -198,6 +199,20 @@ class Catalog:
         self._take_up(record)
         self._lay_out(record, received_ns)
         self._shrink()
+
+    def will_not_end(self, record: Record, now_ns: int) -> None:
+        """It was looked up, and nothing will tell of its end: it is forgotten when it has not been used for as long as the dead."""
+        if record.uid not in self._dead:
+            self._lay_out(record, now_ns)
+            self._shrink()
+
+    def used(self, chain: list[Record], now_ns: int) -> None:
+        """Something happens to these: as long as it does, those whose end nobody tells of are not forgotten."""
+        for record in chain:
+            known_ns = self._dead.get(record.uid) if record.gone_ns is None else None
+            if known_ns is not None and now_ns - known_ns > _USED_NS:
+                self._dead[record.uid] = now_ns
+                self._dead.move_to_end(record.uid)
 
     def forget(self, now_ns: int) -> None:
         """Lets go of those that have been dead for longer than an Event lives."""

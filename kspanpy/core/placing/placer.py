@@ -49,7 +49,7 @@ class Placer:
         self._rules = rules
         self._kinship = Kinship(catalog, capacity=moment.settings.max_tombstones)
         self._hearsay = Hearsay(capacity=moment.settings.max_tombstones)
-        self._asked: OrderedDict[str, None] = OrderedDict()  # uids that were looked up
+        self._asked: OrderedDict[str, int] = OrderedDict()  # uids that were looked up, and when
         self.waiting = WaitingRoom(moment.settings.max_pending)
 
     def place(self, item: Item) -> None:
@@ -192,6 +192,7 @@ class Placer:
                     return chain, self._await_object(reference)
                 self._stand_in(reference)
             chain, missing = self._catalog.chain(record)
+        self._catalog.used(chain, self._moment.now_ns)
         return chain, None
 
     # -- objects that nobody shows
@@ -250,15 +251,25 @@ class Placer:
 
     def _await_object(self, reference: ObjectReference) -> Need:
         """Waits for an object that nobody has shown: its watch will, or a lookup."""
-        if reference.uid and reference.kind not in KINDS and reference.uid not in self._asked:
-            self._asked[reference.uid] = None
-            if len(self._asked) > self._moment.settings.max_tombstones:
-                self._asked.popitem(last=False)
-            self._moment.say(LookupOwner(reference))
+        asked_ns = self._asked.get(reference.uid, -self._moment.memory_ns)
+        if reference.uid and reference.kind not in KINDS and self._moment.now_ns - asked_ns >= self._moment.memory_ns:
+            self._ask(reference)
         patience_s = self._patience(reference.kind)
         if reference.uid and reference.kind != "Node":
             return ForObject(reference.uid, patience_s)
         return ForObject(name_key(reference.kind, reference.namespace, reference.name), patience_s)
+
+    def _ask(self, reference: ObjectReference) -> None:
+        """Looks an object up; what was found is forgotten one day, and so is that it was asked for."""
+        now_ns, asked = self._moment.now_ns, self._asked
+        while asked and (
+            len(asked) >= self._moment.settings.max_tombstones
+            or now_ns - next(iter(asked.values())) > self._moment.memory_ns
+        ):
+            asked.popitem(last=False)
+        asked.pop(reference.uid, None)
+        asked[reference.uid] = now_ns
+        self._moment.say(LookupOwner(reference))
 
     def _patience(self, kind: str) -> float:
         """How long to wait for an object of a kind that has not been shown."""

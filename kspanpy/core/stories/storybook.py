@@ -251,7 +251,8 @@ class StoryBook:
     def consequence(chapter: Chapter, above: Chapter) -> None:
         """A change of a lower object happened because of one of a higher object, and says what kind of change that is."""
         chapter.inside = above
-        above.consequences = [c for c in above.consequences if not c.superseded] + [chapter]
+        # Those that can only be settled from now on: superseded, or of an object that is gone.
+        above.consequences = [c for c in above.consequences if not (c.superseded or c.origin.gone_ns)] + [chapter]
         if above.phase == "update" and chapter.phase in ("rollout", "scale"):
             above.phase = chapter.phase
             if above.story is not None:
@@ -435,6 +436,9 @@ def _let_go(story: Story) -> None:
         phases = lifecycle.record.phases
         if phases.get(lifecycle.phase) is lifecycle:
             del phases[lifecycle.phase]
+    # A chapter of an object that lives on knows its story for ever, for its id: no need to keep all that was in it.
+    story.lifecycles = {(story.root_record.uid, ""): story.root}
+    story.root.children, story.root.milestones, story.root.symptoms, story.root.links = [], [], [], []
     for record in (story.root_record, story.origin):
         if story in record.episodes:
             record.episodes.remove(story)
