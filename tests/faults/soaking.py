@@ -57,7 +57,7 @@ CYCLE = (
 class Soak:
     """A cluster with some workloads that stay, and what of kspanpy holds anything."""
 
-    def __init__(self, settings: LinkerSettings | None = None, *, seed: int = 1) -> None:
+    def __init__(self, settings: LinkerSettings | None = None, *, seed: int = 1, crons: int = 4) -> None:
         self.cluster = Cluster(History((), seed))
         self.world = self.cluster.world
         self.linker = Linker(settings or LinkerSettings(cluster_uid="c"))
@@ -68,19 +68,20 @@ class Soak:
         self.started_ns = self.world.now_ns
         self.events = self.spans = self.discarded = self.objects = 0
         self._newest: dict[str, Object] = {}  # of kinds that nobody watches
-        for number in range(2):
-            self.act(Act(2, "cronjob", number, 0))
+        for number in range(2 if crons else 0):
             self.act(Act(2, "daemonset", number, number))
             self.act(Act(2, "widget", 1, number))
+        for number in range(crons):
+            self.world.create("CronJob", f"every-minute-{number}", "shop", images=(("app", "done:1"),), template="done:1")
 
     @property
     def hours(self) -> float:
         """Since the beginning."""
         return (self.world.now_ns - self.started_ns) / SECOND / 3600
 
-    def cycle(self) -> None:
+    def cycle(self, acts: tuple[Act, ...] = CYCLE) -> None:
         """Once through everything, with all that went wrong put right at its end."""
-        for act in CYCLE:
+        for act in acts:
             self.act(act)
 
     def act(self, act: Act) -> None:
