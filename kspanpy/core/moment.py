@@ -45,10 +45,14 @@ class Moment:
     def at(self, due_ns: int, what: Story | Lifecycle) -> None:
         """Look at this story or leaf again then."""
         heapq.heappush(self._due, (due_ns, next(self._order), what))
-        if len(self._due) >= self._tidy_at:  # most stories are over long before their cap: they are not kept for it
-            self._due = [entry for entry in self._due if not _is_over(entry[2])]
-            heapq.heapify(self._due)
-            self._tidy_at = max(2 * len(self._due), _LEAST_TIDY)
+        if len(self._due) >= self._tidy_at:
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Most stories are over long before their cap: they are not kept for it."""
+        self._due = [entry for entry in self._due if not _is_over(entry[2])]
+        heapq.heapify(self._due)
+        self._tidy_at = max(2 * len(self._due), _LEAST_TIDY)
 
     def next_due(self) -> int | None:
         """When something has to be looked at."""

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 TOP = Path(__file__).resolve().parent.parent.parent
 _BEACON = re.compile(rb"beacon (\d+) (\d+) ")
@@ -124,6 +124,8 @@ def generator(plan: dict[str, Any]) -> Iterator[tuple[int, subprocess.Popen[byte
     finally:
         process.kill()
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 @contextmanager
@@ -167,7 +169,7 @@ def flood(plan: dict[str, Any], folder: Path, *, show: bool = False, **settings:
         kspanpy.wait_ready()
         told: list[dict[str, Any]] = []
         assert cluster.stdout is not None
-        reader = threading.Thread(target=lambda: told.extend(json.loads(line) for line in cluster.stdout), daemon=True)
+        reader = threading.Thread(target=_follow, args=(cluster.stdout, told), daemon=True)
         reader.start()
         idle = kspanpy.rss_mib()[0]
         marks: dict[str, tuple[float, float]] = {}
@@ -200,6 +202,12 @@ def flood(plan: dict[str, Any], folder: Path, *, show: bool = False, **settings:
         "lag_max": round(lags[-1], 2) if lags else None,
         "metrics": {name: value for name, value in metrics.items() if value and _shown(name)},
     }
+
+
+def _follow(lines: IO[bytes], told: list[dict[str, Any]]) -> None:
+    with suppress(ValueError):  # closed
+        for line in lines:
+            told.append(json.loads(line))
 
 
 _SHOWN = ("events", "spans", "inbox", "objects_held", "stories", "loop", "watch_changes_total", "watch_relists", "failures")

@@ -47,9 +47,7 @@ CYCLE = (
     Act(60, "lose", 0),
     Act(60, "restore", 0),
     Act(60, "kill", 3),
-    Act(20, "delete", 5, 0),
-    Act(10, "delete", 4, 0),
-    Act(10, "delete", 3, 0),
+    Act(20, "delete", 1, 2),
     Act(60, "wait"),
 )
 
@@ -71,8 +69,8 @@ class Soak:
         for number in range(2 if crons else 0):
             self.act(Act(2, "daemonset", number, number))
             self.act(Act(2, "widget", 1, number))
-        for number in range(crons):
-            self.world.create("CronJob", f"every-minute-{number}", "shop", images=(("app", "done:1"),), template="done:1")
+        self._stay = set(self.world.objects)
+        self._crons = [f"every-minute-{number}" for number in range(crons)]
 
     @property
     def hours(self) -> float:
@@ -83,6 +81,15 @@ class Soak:
         """Once through everything, with all that went wrong put right at its end."""
         for act in acts:
             self.act(act)
+        for obj in list(self.world.objects.values()):
+            if obj.kind in ("Deployment", "StatefulSet", "Job", "Widget") and not obj.owners and obj.uid not in self._stay:
+                self.world.delete(obj.uid)
+        missing = [name for name in self._crons if not any(cron.name == name for cron in self.world.all("CronJob"))]
+        for name in missing:
+            self._cron(name)
+
+    def _cron(self, name: str) -> None:
+        self.world.create("CronJob", name, "shop", images=(("app", "done:1"),), template="done:1")
 
     def act(self, act: Act) -> None:
         """Something is done, after some time."""
@@ -93,7 +100,8 @@ class Soak:
         getattr(self.cluster, f"do_{act.what}")(act)
 
     def held(self) -> Holdings:
-        """Everything that is reached from what is tested."""
+        """Everything that is reached from what is tested, tidied up as it does now and then by itself."""
+        self.linker._moment.tidy()
         return holdings(self.linker, self.known, self.encoder, self.queue, self.shares)
 
     def accounts(self) -> tuple[int, int]:
