@@ -14,6 +14,7 @@ from kspanpy.core.stories.shape import Lifecycle, Story
 
 _LEAST_TIDY: Final = 1024
 
+
 class Moment:
     """Passed to every part of the linker; `now_ns` never goes back."""
 

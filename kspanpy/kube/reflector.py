@@ -10,7 +10,7 @@ import functools
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from kspanpy.decode import Change, Malformed
 from kspanpy.kube.client import Client, Stream
@@ -24,6 +24,13 @@ from kspanpy.kube.settings import WatchSettings
 _log = logging.getLogger(__name__)
 _AFTER_DEFECT_S: Final = 5.0
 _CATCH_UP_S: Final = 20.0
+
+
+class Receive(Protocol):
+    """Takes what a watch brings. `backlog`: it had piled up before it could be read."""
+
+    def __call__(self, target: Target, outcome: Change | Progress, /, *, backlog: bool) -> None:
+        """May block."""
 
 
 class Reflector:
@@ -40,7 +47,7 @@ class Reflector:
         clock: Clock,
         random: Callable[[], float],
         wanted: Callable[[Target, Change], bool],
-        receive: Callable[[Target, Change | Progress, bool], None],
+        receive: Receive,
         settled: Callable[[Target], None],
         absent: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
@@ -211,7 +218,7 @@ class Reflector:
                     self.counters.filtered += 1
                 case _:
                     self.counters.changes += isinstance(outcome, Change)
-                    self._guarded(functools.partial(self._receive, self.target, outcome, self._is_backlog()))
+                    self._guarded(functools.partial(self._receive, self.target, outcome, backlog=self._is_backlog()))
                     if isinstance(outcome, Progress) and outcome.end_of_list:
                         self._settle()
         self.counters.relists, self.counters.forgotten = self._protocol.relists, self._protocol.known.forgotten

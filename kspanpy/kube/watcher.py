@@ -116,7 +116,7 @@ class Watcher:
     def _wanted(self, target: Target, change: Change) -> bool:
         return wanted(change.object, target, exclude=self._exclude)
 
-    def _receive(self, target: Target, outcome: Change | Progress, backlog: bool) -> None:  # noqa: FBT001
+    def _receive(self, target: Target, outcome: Change | Progress, *, backlog: bool) -> None:
         kind = target.resource.kind
         if isinstance(outcome, Change):
             self._deliver(Delivery(self._clock.wall_ns(), kind, change=outcome, backlog=backlog))

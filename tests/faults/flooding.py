@@ -151,7 +151,7 @@ def service(api: int, endpoint: str, folder: Path, **settings: str) -> Iterator[
         **settings,
     }
     command = [sys.executable, "-m", "kspanpy", "run"]
-    if (profile := os.environ.get("PROFILE")):  # py-spy record -o FILE ...
+    if profile := os.environ.get("PROFILE"):  # py-spy record -o FILE ...
         command = [*profile.split(), *command]
     with (folder / "kspanpy.log").open("wb") as log:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=TOP)
@@ -206,15 +206,29 @@ def flood(plan: dict[str, Any], folder: Path, *, show: bool = False, **settings:
 
 def _follow(lines: IO[bytes], told: list[dict[str, Any]]) -> None:
     with suppress(ValueError):  # closed
-        for line in lines:
-            told.append(json.loads(line))
+        told.extend(json.loads(line) for line in lines)
 
 
-_SHOWN = ("events", "spans", "inbox", "objects_held", "stories", "loop", "watch_changes_total", "watch_relists", "failures")
+_SHOWN = (
+    "events",
+    "spans",
+    "inbox",
+    "objects_held",
+    "stories",
+    "loop",
+    "watch_changes_total",
+    "watch_relists",
+    "failures",
+)
 
 
 def _shown(name: str) -> bool:
-    return name.startswith("kspanpy_") and any(word in name for word in _SHOWN) and "bucket" not in name and "created" not in name
+    return (
+        name.startswith("kspanpy_")
+        and any(word in name for word in _SHOWN)
+        and "bucket" not in name
+        and "created" not in name
+    )
 
 
 def _show(kspanpy: Service, receiver: Receiver) -> None:

@@ -52,7 +52,9 @@ def templates() -> dict[str, dict[str, Any]]:
         seen = json.loads(line)
         if seen["type"] != "DELETED" and not seen["object"]["metadata"].get("deletionTimestamp"):
             thing = seen["object"]
-            ready = any(c["type"] == "Ready" and c["status"] == "True" for c in thing.get("status", {}).get("conditions", ()))
+            ready = any(
+                c["type"] == "Ready" and c["status"] == "True" for c in thing.get("status", {}).get("conditions", ())
+            )
             if thing["kind"] != "Pod" or ready:
                 found[thing["kind"]] = thing
     return found
@@ -312,9 +314,7 @@ class Server:
         return head.encode() + pages[number] + b"]}"
 
     def _watch(self, connection: socket.socket, plural: str) -> None:
-        connection.sendall(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
         if plural == "events" and not self._flooding.is_set():
             self._flooding.set()
             self._cluster.write_events(connection.sendall)

@@ -82,7 +82,11 @@ class Soak:
         for act in acts:
             self.act(act)
         for obj in list(self.world.objects.values()):
-            if obj.kind in ("Deployment", "StatefulSet", "Job", "Widget") and not obj.owners and obj.uid not in self._stay:
+            if (
+                obj.kind in ("Deployment", "StatefulSet", "Job", "Widget")
+                and not obj.owners
+                and obj.uid not in self._stay
+            ):
                 self.world.delete(obj.uid)
         missing = [name for name in self._crons if not any(cron.name == name for cron in self.world.all("CronJob"))]
         for name in missing:
@@ -169,5 +173,3 @@ def grown(before: Holdings, after: Holdings, *, by: float = 1.3, least: int = 40
             if number > then[name] * by + least:
                 found[name] = (then[name], number)
     return found
-
-

@@ -53,7 +53,8 @@ def test_events_that_were_stored_before_the_start_are_all_told(tmp_path, capsys)
     figures = flood(plan, tmp_path)
     with capsys.disabled():
         print(json.dumps({name: value for name, value in figures.items() if name != "metrics"}))
-    assert figures["metrics"]["kspanpy_events_exported_total"] + figures["metrics"].get(
-        "kspanpy_events_pending", 0
-    ) == 40_000 + figures["told"]["quiet"]
+    assert (
+        figures["metrics"]["kspanpy_events_exported_total"] + figures["metrics"].get("kspanpy_events_pending", 0)
+        == 40_000 + figures["told"]["quiet"]
+    )
     assert figures["peak_mib"] <= MOST_MIB

@@ -33,7 +33,8 @@ def test_a_day_grows_nothing(capsys):
     }
     with capsys.disabled():
         print(json.dumps(figures))
-    assert grown(before, after, by=2) == {}  # what is tidied up now and then doubles meanwhile; a leak would be twelve times as large
+    # What is tidied up now and then doubles meanwhile; a leak would be twelve times as large.
+    assert grown(before, after, by=2) == {}
     assert after.total_bytes <= 1.1 * before.total_bytes
     seen, accounted = soak.accounts()
     assert 0 <= seen - accounted <= 100
