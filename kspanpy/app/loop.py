@@ -1,6 +1,7 @@
 """The one thread that runs the linker: takes what the watches deliver, steps, hands on what comes out.
 
-Everything goes through one bounded inbox. When it is full the watches wait, and TCP makes the API server wait; nothing is lost.
+Everything goes through one bounded inbox. When it is full the watches wait, and TCP makes the API server wait; when that does not
+help, who floods loses Events (`intake`).
 Invariants: only this thread touches the linker; its time never runs backwards, even when the wall clock does; it sleeps until the
 next input or the linker's next deadline, whichever is first; no input, however bad, ends it.
 
@@ -15,12 +16,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import Empty, Full, Queue
+from queue import Empty, Full
 from threading import Event as Flag
 from threading import Thread
-from typing import Final, NamedTuple, Protocol, TypeAlias, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from kspanpy.app.checkpoint import Checkpoint, Held, answered
+from kspanpy.app.intake import Arrival, Inbox, Target
 from kspanpy.core.linker import Linker as RealLinker
 from kspanpy.core.linker import LinkerStats
 from kspanpy.core.model import SECOND, ObjectReference, Span
@@ -50,18 +52,6 @@ _JUMP_NS: Final = SECOND
 _GAP_S: Final = 30.0  # the longest wait for the watches to catch up
 _GAP_SLEEP_S: Final = 0.1
 _ASKED: Final = 2_000  # lookups that are remembered as open
-
-Target: TypeAlias = tuple[str, str]
-"""What a watch shows: kind, namespace (empty: all)."""
-
-
-class Arrival(NamedTuple):
-    """What was received when, and how far it moves which watch. No fact: something that says nothing to the linker, an expired Event."""
-
-    received_ns: int
-    fact: Input | None
-    target: Target = ("", "")
-    cursor: str = ""
 
 
 class Linker(Protocol):
@@ -137,7 +127,7 @@ class Loop:
         self._linker = linker
         self._offer, self._lookup = offer, lookup
         self._wall_ns, self._monotonic = wall_ns, monotonic
-        self._inbox: Queue[Arrival] = Queue(capacity)
+        self._inbox = Inbox(capacity, monotonic=monotonic)
         self._stopping, self._over = Flag(), Flag()
         self._started_ns = self._now_ns = wall_ns()
         self._checkpoint, self._caught_up = checkpoint, caught_up
@@ -168,12 +158,23 @@ class Loop:
         """Begin."""
         self._thread.start()
 
-    def deliver(self, received_ns: int, fact: Input | None, *, target: Target = ("", ""), cursor: str = "") -> None:
-        """Hand over an input; waits while the inbox is full. When the loop is over it is dropped: the next start sees it again."""
+    def deliver(
+        self,
+        received_ns: int,
+        fact: Input | None,
+        *,
+        target: Target = ("", ""),
+        cursor: str = "",
+        backlog: bool = False,
+    ) -> None:
+        """Hand over an input, which may have piled up before it could be read; waits while the inbox is full.
+
+        When the loop is over it is dropped: the next start sees it again. In a flood an Event may be dropped, and is counted.
+        """
         arrival = Arrival(received_ns, fact, target, cursor)
         while not self._over.is_set():
             try:
-                self._inbox.put(arrival, timeout=_PUT_S)
+                self._inbox.offer(arrival, timeout=_PUT_S, backlog=backlog)
             except Full:
                 continue
             return
@@ -224,6 +225,7 @@ class Loop:
         if self._inbox.empty():  # else what waits in it is older than the wall clock
             self._let_time_pass(spans)
         self._hand_on(spans)
+        self._inbox.report()
         self.heartbeat_s = self._monotonic()
         self._busy_s += self.heartbeat_s - began
         self._write_down(self.heartbeat_s - began)
@@ -369,10 +371,11 @@ class Loop:
             _log.exception("a defect of this program; the service goes on")
 
     def _count(self) -> Counts:
+        dropped = self._inbox.dropped  # read once: it may grow at any moment
         counts = Counts(
-            seen=self._seen,
+            seen=self._seen + dropped,
             exported=self._exported,
-            discarded={reason: self._discarded[reason] for reason in DiscardReason},
+            discarded={reason: self._discarded[reason] for reason in DiscardReason} | {DiscardReason.FLOOD: dropped},
             stories=self._stories,
             failed_stories=self._failed,
             errors=self._errors,

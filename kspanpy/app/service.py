@@ -96,7 +96,8 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
         step = delivery.step()
         if step is not None or delivery.cursor:
             target = (delivery.kind, delivery.namespace)
-            loop.deliver(delivery.received_ns, step, target=target, cursor=delivery.cursor)
+            cursor, backlog = delivery.cursor, delivery.backlog
+            loop.deliver(delivery.received_ns, step, target=target, cursor=cursor, backlog=backlog)
 
     lookup = OwnerLookup(client, deliver_step=lambda answer: loop.deliver(time.time_ns(), answer))
     watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver, resume=resume)

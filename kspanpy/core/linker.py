@@ -148,7 +148,13 @@ class Linker:
             closed_lifecycles=self._book.closed_lifecycles,
             events_remembered=len(self._seen),
             open_steps=self._moment.open_steps,
-            reached=dict(self._moment.reached),
+            reached={
+                **self._moment.reached,
+                **self._catalog.reached,
+                **self._book.reached,
+                Limit.PENDING: self._placer.waiting.evicted,
+                Limit.EVENTS: self._seen.evicted,
+            },
         )
 
     def _advance(self, now_ns: int) -> None:

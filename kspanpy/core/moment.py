@@ -5,11 +5,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from itertools import count
+from typing import Final
 
 from kspanpy.core.model import SECOND, Span
 from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.steps import Output, SpanEnded
 from kspanpy.core.stories.shape import Lifecycle, Story
+
+_LEAST_TIDY: Final = 1024
 
 
 class Moment:
@@ -32,6 +35,7 @@ class Moment:
         self.memory_ns = int(settings.memory_s * SECOND)
         self._due: list[tuple[int, int, Story | Lifecycle]] = []
         self._order = count()
+        self._tidy_at = _LEAST_TIDY
 
     def say(self, output: Output) -> None:
         """One more output of this step."""
@@ -44,6 +48,14 @@ class Moment:
     def at(self, due_ns: int, what: Story | Lifecycle) -> None:
         """Look at this story or leaf again then."""
         heapq.heappush(self._due, (due_ns, next(self._order), what))
+        if len(self._due) >= self._tidy_at:
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Most stories are over long before their cap: they are not kept for it."""
+        self._due = [entry for entry in self._due if not _is_over(entry[2])]
+        heapq.heapify(self._due)
+        self._tidy_at = max(2 * len(self._due), _LEAST_TIDY)
 
     def next_due(self) -> int | None:
         """When something has to be looked at."""
@@ -52,3 +64,8 @@ class Moment:
     def take_due(self) -> Story | Lifecycle:
         """The next of them."""
         return heapq.heappop(self._due)[2]
+
+
+def _is_over(what: Story | Lifecycle) -> bool:
+    """True for what needs no looking at any more."""
+    return what.closed if isinstance(what, Story) else what.sent or what.story.closed

@@ -12,11 +12,12 @@ TRACEPARENT = "tracing.k8s.io/traceparent"  # KEP-5915
 class Limit(StrEnum):
     """A capacity that was reached: something was forgotten, or decided, before its time. A closed list: it is a metric label."""
 
+    OBJECTS = "objects"  # an object was forgotten that is still there
+    TOMBSTONES = "tombstones"  # a deleted object was, or one that only Events speak of
     PENDING = "pending"  # what had waited longest was placed on the best knowledge there was
+    EVENTS = "events"  # an Event was: a step of it that is shown again would be told again, with the same ids
     OPEN_STORIES = "open_stories"  # the oldest open story was closed as capped; what comes later is its next part
-    CLOSED_LIFECYCLES = (
-        "closed_lifecycles"  # a closed story was forgotten: a late Event of it becomes a story of its own
-    )
+    CLOSED_LIFECYCLES = "closed_lifecycles"  # a closed story was: a late Event of it becomes a story of its own
     EVIDENCE = "evidence"  # the oldest evidence of a cause was forgotten: a link may be missing
 
 

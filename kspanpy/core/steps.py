@@ -75,6 +75,7 @@ class DiscardReason(StrEnum):
 
     DUPLICATE = "duplicate"  # this step of this Event was seen before: a relist, a re-sent line
     DEFECT = "defect"  # a bug of kspanpy cost it its span; said by whoever runs the linker
+    FLOOD = "flood"  # its namespace wrote faster than the linker could take in: dropped before it (`app.intake`)
 
 
 class SpanEnded(msgspec.Struct, frozen=True, gc=False):

@@ -19,7 +19,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
     `cursor`: once this delivery has been taken in, the watch of `kind` in `namespace` (empty: of all) can be resumed at this
     resourceVersion, and nothing is lost. Empty: at the one before, since a list is under way and only good when it is whole.
-    `listed`: the change is out of a list, not of a watch.
+    `backlog`: it had piled up before it could be read: it comes out of a list, or of a watch that was resumed after an outage.
     """
 
     received_ns: int
@@ -28,7 +28,7 @@ class Delivery(msgspec.Struct, frozen=True):
     progress: steps.WatchProgress | steps.WatchMissing | None = None
     namespace: str = ""
     cursor: str = ""
-    listed: bool = False
+    backlog: bool = False
 
     def step(self) -> steps.Input | None:
         """The linker's input; None for an Event that expired and for what only moves the cursor."""

@@ -23,6 +23,7 @@ from kspanpy.kube.settings import WatchSettings
 
 _log = logging.getLogger(__name__)
 _AFTER_DEFECT_S: Final = 5.0
+_CATCH_UP_S: Final = 20.0
 _LATE_S: Final = 5.0  # a watch that has not ended so long after it should have is dead
 
 
@@ -62,6 +63,7 @@ class Reflector:
         self._is_settled = False
         self._waiting = gate is not None
         self._last_byte: float | None = None
+        self._caught_up_at = 0.0
         self._stop, self._anew = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
@@ -171,11 +173,13 @@ class Reflector:
             "resourceVersion": request.resource_version,
             "timeoutSeconds": str(request.timeout_s),
         }
+        gap_s = 0.0 if self._last_byte is None else self._clock.monotonic() - self._last_byte
         silence_s = min(self._settings.silence_s, request.timeout_s + _LATE_S)
         with self._open(query, timeout_s=silence_s) as stream:
             if not self._accepted(stream):
                 return
             self._protocol.opened(now=self._clock.monotonic())
+            self._caught_up_at = self._clock.monotonic() + min(gap_s, _CATCH_UP_S)
             for data in stream.chunks():
                 self._seen(len(data))
                 self._handle(self._protocol.chunk(data, now=self._clock.monotonic()))
@@ -242,9 +246,18 @@ class Reflector:
     def _hand_on(self, change: Change | None, *, cursor: str, listed: bool = False) -> None:
         kind, namespace = self.target.key
         delivery = Delivery(
-            self._clock.wall_ns(), kind, change=change, namespace=namespace, cursor=cursor, listed=listed
+            self._clock.wall_ns(),
+            kind,
+            change=change,
+            namespace=namespace,
+            cursor=cursor,
+            backlog=listed or self._is_catching_up(),
         )
         self._guarded(functools.partial(self._receive, self.target, delivery))
+
+    def _is_catching_up(self) -> bool:
+        """For a while after a watch was resumed: for as long as nobody had read, within limits."""
+        return self._clock.monotonic() < self._caught_up_at
 
     def _guarded(self, call: Callable[[], None]) -> None:
         try:

@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         10_000,
         ge=100,
         le=1_000_000,
-        description="Watch items between watching and linking; when full, the watches wait.",
+        description="Watch items between watching and linking; when full, the watches wait, and who floods loses Events.",
     )
 
     # High availability

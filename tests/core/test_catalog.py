@@ -291,3 +291,36 @@ def test_a_watch_only_comes_further():
     known = catalog()
     assert [known.advance("Pod", version) for version in (5, 5, 4, 6, None)] == [True, False, False, True, False]
     assert known.watermarks == {"Pod": 6}
+
+
+class TestLookedUp:
+    """An owner of a kind that nobody watches: it was shown once, and nothing will tell of its end."""
+
+    def test_it_is_forgotten_when_nothing_has_happened_to_it_for_an_hour(self):
+        """Else every custom resource that ever was would be kept."""
+        known = catalog()
+        record = known.add(thing("boss"), T0)
+        known.will_not_end(record, T0)
+        known.forget(T0 + HOUR - 1)
+        assert known.get("boss", "shop") is record
+        known.forget(T0 + HOUR)
+        assert known.get("boss", "shop") is None
+
+    def test_it_stays_as_long_as_it_is_used(self):
+        """Its stories go on."""
+        known = catalog()
+        record = known.add(thing("boss"), T0)
+        known.will_not_end(record, T0)
+        for number in range(10):
+            known.used([record], T0 + number * HOUR // 2)
+            known.forget(T0 + number * HOUR // 2)
+        assert known.get("boss", "shop") is record
+
+    def test_use_does_not_keep_the_dead(self):
+        """They have an end."""
+        known = catalog()
+        record = known.add(thing("boss"), T0)
+        known.bury(record, T0)
+        known.used([record], T0 + HOUR // 2)
+        known.forget(T0 + HOUR)
+        assert known.get("boss", "shop") is None

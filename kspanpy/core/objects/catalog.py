@@ -9,14 +9,15 @@ Event, and for nothing that is written in them. So a reference finds what is in 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
+from kspanpy.core.crowd import Crowd
 from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
 from kspanpy.core.objects import health
 from kspanpy.core.rules.kinds import OTHER_CHANGING_KIND, OTHER_KIND, KindRule, kind_rule
-from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.settings import Limit, LinkerSettings
 from kspanpy.core.timing import instant
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _NOT_CAUSAL = frozenset({"Node"})
 # What was seen is known by its uid, which the server made; what is only spoken of, by the (namespace, uid) that was said.
 Key: TypeAlias = str | tuple[str, str]
 
+_USED_NS = 60 * SECOND  # so exactly is known when something was used last
 _FRESH_NS = 30 * SECOND  # where no list says what is new: an object seen so soon after its creation
 
 
@@ -156,6 +158,9 @@ class Catalog:
         self._records: dict[Key, Record] = {}
         self._names: dict[tuple[str, str, str], list[Key]] = {}
         self._dead: OrderedDict[Key, int] = OrderedDict()  # when it it was seen to be gone
+        self._crowd: Crowd[Key] = Crowd(settings.max_tombstones, part=8)  # of the dead
+        self._everybody: Crowd[Key] = Crowd(settings.max_objects, part=1)
+        self.reached: Counter[Limit] = Counter()
         self.synced: set[str] = set()  # kinds whose list is complete: what is added now has just been created
         self.missing: set[str] = set()  # kinds that nobody can show
         self.watermarks: dict[str, int] = {}  # kind -> newest resourceVersion its watch has shown
@@ -198,15 +203,16 @@ class Catalog:
         if obj.kind in self.synced and real:
             record.fresh = True
         if not real:
-            self._dead[record.key] = received_ns  # nothing will tell us of its end
-        self._shrink(received_ns)
+            self._lay_out(record, received_ns)  # nothing will tell us of its end
+        self._shrink()
         return record
 
     def reveal(self, record: Record, obj: Object, received_ns: int) -> None:
         """What was only referred to has been seen."""
-        self._dead.pop(record.key, None)
+        self._take_up(record)
         self._records.pop(record.key, None)
         self._unname(record)
+        self._everybody.remove(record.name_key[1])
         chapters, episodes, phases = record.chapters, record.episodes, record.phases
         record.__init__(obj, received_ns=received_ns, real=True)  # type: ignore[misc]  # the same record, filled in
         record.chapters, record.episodes, record.phases = chapters, episodes, phases
@@ -215,16 +221,30 @@ class Catalog:
     def bury(self, record: Record, received_ns: int) -> None:
         """The object is gone; its record stays for a while."""
         record.gone_ns = received_ns
-        self._dead[record.key] = received_ns
-        self._dead.move_to_end(record.key)
-        self._shrink(received_ns)
+        self._take_up(record)
+        self._lay_out(record, received_ns)
+        self._shrink()
+
+    def will_not_end(self, record: Record, now_ns: int) -> None:
+        """It was looked up, and nothing will tell of its end: it is forgotten when it has not been used for as long as the dead."""
+        if record.key not in self._dead:
+            self._lay_out(record, now_ns)
+            self._shrink()
+
+    def used(self, chain: list[Record], now_ns: int) -> None:
+        """Something happens to these: as long as it does, those whose end nobody tells of are not forgotten."""
+        for record in chain:
+            known_ns = self._dead.get(record.key) if record.gone_ns is None else None
+            if known_ns is not None and now_ns - known_ns > _USED_NS:
+                self._dead[record.key] = now_ns
+                self._dead.move_to_end(record.key)
 
     def forget(self, now_ns: int) -> None:
         """Lets go of those that have been dead for longer than an Event lives."""
         horizon = now_ns - int(self._settings.memory_s * SECOND)
         while self._dead:
             key, died_ns = next(iter(self._dead.items()))
-            if died_ns > horizon and len(self._dead) <= self._settings.max_tombstones:
+            if died_ns > horizon:
                 return
             self._remove(key)
 
@@ -276,27 +296,47 @@ class Catalog:
             real=False,
         )
 
-    def _shrink(self, now_ns: int) -> None:
-        if len(self._dead) > self._settings.max_tombstones:
-            self.forget(now_ns)
-        if len(self._records) > self._settings.max_objects:
-            self._remove(next(iter(self._dead), None) or next(iter(self._records)))
+    def _lay_out(self, record: Record, received_ns: int) -> None:
+        if self._records.get(record.key) is not record:
+            return  # it had to go as soon as it came
+        namespace = record.name_key[1]
+        self._dead[record.key] = received_ns
+        self._crowd.add(record.key, namespace)
+        self._crowd.tidy(namespace, self._dead.__contains__)
+
+    def _take_up(self, record: Record) -> None:
+        if self._dead.pop(record.key, None) is not None:
+            self._crowd.remove(record.name_key[1])
+
+    def _shrink(self) -> None:
+        while (key := self._crowd.excess(self._dead.__contains__)) is not None:
+            self.reached[Limit.TOMBSTONES] += 1
+            self._remove(key)
+        while (key := self._everybody.excess(self._records.__contains__)) is not None:
+            dead = self._crowd.oldest(self._records[key].name_key[1], self._dead.__contains__)
+            self.reached[Limit.OBJECTS if dead is None else Limit.TOMBSTONES] += 1
+            self._remove(key if dead is None else dead)
 
     def _enter(self, record: Record) -> None:
         obj = record.object
         if not record.real or obj.uid in self._records:
             record.key = obj.namespace, obj.uid
+        self._remove(record.key)
         self._records[record.key] = record
         self._names.setdefault(record.name_key, []).append(record.key)
+        self._everybody.add(record.key, obj.namespace)
+        self._everybody.tidy(obj.namespace, self._records.__contains__)
 
     def _is_lie(self, owner: OwnerReference, namespace: str) -> bool:
         """True for the uid of something that was seen and is something else."""
         return self.get(owner.uid, namespace) is not None or owner.uid in self._records
 
     def _remove(self, key: Key) -> None:
-        self._dead.pop(key, None)
-        record = self._records.pop(key, None)
+        record = self._records.get(key)
         if record is not None:
+            self._take_up(record)
+            del self._records[key]
+            self._everybody.remove(record.name_key[1])
             self._unname(record)
 
     def _unname(self, record: Record) -> None:

@@ -70,6 +70,7 @@ class Chronicle:
         obj = record.object
         if looked_up and obj.kind not in KINDS:
             record.rule = OTHER_KIND  # its changes will not be seen, so none of them can be the cause of others
+            self._catalog.will_not_end(record, self._moment.now_ns)
         if record.rule.created and not self._follows(record):
             self._created(record)
         elif record.kind == "Pod" and (record.fresh or not (health.settled(obj) or self._is_old(record))):

@@ -7,10 +7,13 @@ uid that is known can be one.
 
 Two generations of a plain dict instead of one ordered one: when the younger is an hour old or half the capacity, it becomes the
 older, and the older is forgotten. An Event is remembered for one to two lives of an Event, at a cost per event that does not
-depend on how many there are.
+depend on how many there are. Uids and names are kept as 8 bytes of their hash: there may be many of them. (Uids are the API server's,
+so nobody can choose two that are alike; whoever finds two names that are has confused his own Events.)
 """
 
 from __future__ import annotations
+
+from hashlib import blake2b
 
 
 class SeenEvents:
@@ -19,11 +22,12 @@ class SeenEvents:
     def __init__(self, *, capacity: int, memory_ns: int) -> None:
         self._half = max(capacity // 2, 1)
         self._memory_ns = memory_ns
-        self._young: dict[str, int] = {}
-        self._old: dict[str, int] = {}
-        self._young_names: dict[tuple[str, str], str] = {}
-        self._old_names: dict[tuple[str, str], str] = {}
+        self._young: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+        self._young_names: dict[int, int] = {}
+        self._old_names: dict[int, int] = {}
         self._since_ns = 0
+        self.evicted = 0  # forgotten before their time
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -33,22 +37,31 @@ class SeenEvents:
 
         Returns the highest step seen before (0: none), which is >= n for a repetition.
         """
-        before = self._step(uid)
+        key = _digest(uid)
+        before = self._step(key)
         if n > before:
-            if not before and name[1]:
-                last = self._step(self._young_names.get(name) or self._old_names.get(name, ""))
+            name_key = _digest("/".join(name)) if name[1] else 0
+            if not before and name_key:
+                last = self._step(self._young_names.get(name_key) or self._old_names.get(name_key, 0))
                 before = last if last < n else 0
             self._turn(now_ns)
-            self._young[uid] = n
-            if name[1]:
-                self._young_names[name] = uid
+            self._young[key] = n
+            if name_key:
+                self._young_names[name_key] = key
         return before
 
-    def _step(self, uid: str) -> int:
-        return self._young.get(uid, 0) or self._old.get(uid, 0)
+    def _step(self, key: int) -> int:
+        return self._young.get(key, 0) or self._old.get(key, 0)
 
     def _turn(self, now_ns: int) -> None:
-        if len(self._young) >= self._half or now_ns - self._since_ns >= self._memory_ns:
+        is_old = now_ns - self._since_ns >= self._memory_ns
+        if len(self._young) >= self._half or is_old:
+            if not is_old:
+                self.evicted += len(self._old)
             self._old, self._young = self._young, {}
             self._old_names, self._young_names = self._young_names, {}
             self._since_ns = now_ns
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

@@ -31,7 +31,6 @@ from kspanpy.core.placing.waiting import (
 )
 from kspanpy.core.rules.kinds import KINDS
 from kspanpy.core.rules.table import CompiledRule, RuleTable
-from kspanpy.core.settings import Limit
 from kspanpy.core.steps import LookupOwner
 from kspanpy.core.stories import chapters, phases
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
@@ -50,7 +49,7 @@ class Placer:
         self._rules = rules
         self._kinship = Kinship(catalog, capacity=moment.settings.max_tombstones)
         self._hearsay = Hearsay(capacity=moment.settings.max_tombstones)
-        self._asked: OrderedDict[tuple[str, str], None] = OrderedDict()  # (namespace, uid) that were looked up
+        self._asked: OrderedDict[tuple[str, str], int] = OrderedDict()  # (namespace, uid) that were looked up, and when
         self.waiting = WaitingRoom(moment.settings.max_pending)
 
     def place(self, item: Item) -> None:
@@ -67,7 +66,6 @@ class Placer:
             return
         crowded_out = self.waiting.put(item, need)
         if crowded_out is not None:
-            self._moment.reached[Limit.PENDING] += 1
             self.place(crowded_out)
 
     def _need_of(self, item: Item) -> Need | None:
@@ -203,6 +201,7 @@ class Placer:
                     return chain, self._await_object(reference)
                 self._stand_in(reference)
             chain, missing = self._catalog.chain(record)
+        self._catalog.used(chain, self._moment.now_ns)
         return chain, None
 
     # -- objects that nobody shows
@@ -261,16 +260,26 @@ class Placer:
 
     def _await_object(self, reference: ObjectReference) -> Need:
         """Waits for an object that nobody has shown: its watch will, or a lookup."""
-        asked = reference.namespace, reference.uid
-        if reference.uid and reference.kind not in KINDS and asked not in self._asked:
-            self._asked[asked] = None
-            if len(self._asked) > self._moment.settings.max_tombstones:
-                self._asked.popitem(last=False)
-            self._moment.say(LookupOwner(reference))
+        asked_ns = self._asked.get((reference.namespace, reference.uid), -self._moment.memory_ns)
+        if reference.uid and reference.kind not in KINDS and self._moment.now_ns - asked_ns >= self._moment.memory_ns:
+            self._ask(reference)
         patience_s = self._patience(reference.kind)
         if reference.uid and reference.kind != "Node":
             return ForObject(reference.uid, patience_s)
         return ForObject(name_key(reference.kind, reference.namespace, reference.name), patience_s)
+
+    def _ask(self, reference: ObjectReference) -> None:
+        """Looks an object up; what was found is forgotten one day, and so is that it was asked for."""
+        now_ns, asked = self._moment.now_ns, self._asked
+        while asked and (
+            len(asked) >= self._moment.settings.max_tombstones
+            or now_ns - next(iter(asked.values())) > self._moment.memory_ns
+        ):
+            asked.popitem(last=False)
+        key = reference.namespace, reference.uid
+        asked.pop(key, None)
+        asked[key] = now_ns
+        self._moment.say(LookupOwner(reference))
 
     def _patience(self, kind: str) -> float:
         """How long to wait for an object of a kind that has not been shown."""

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from kspanpy.core.crowd import Crowd
 from kspanpy.core.model import SECOND, Event
 from kspanpy.core.objects.catalog import Record
 from kspanpy.core.stories.shape import Chapter
@@ -40,10 +41,11 @@ Need: TypeAlias = ForObject | ForWatch
 class Item:
     """Something to be placed: an occurrence, or a phase of an object, or a chapter."""
 
-    __slots__ = ("forced", "key", "placed", "received_ns", "until_ns")
+    __slots__ = ("forced", "key", "namespace", "placed", "received_ns", "until_ns")
 
-    def __init__(self, received_ns: int) -> None:
+    def __init__(self, received_ns: int, namespace: str) -> None:
         self.received_ns = received_ns
+        self.namespace = namespace  # that answers for it
         self.until_ns: int | None = None
         self.forced = False  # patience has ended
         self.key = ""  # of the object that it waits for
@@ -56,7 +58,7 @@ class EventItem(Item):
     __slots__ = ("delta", "event", "heard", "occ")
 
     def __init__(self, event: Event, occ: Occurrence, *, delta: int, received_ns: int) -> None:
-        super().__init__(received_ns)
+        super().__init__(received_ns, event.namespace)
         self.event = event
         self.occ = occ
         self.delta = delta
@@ -69,7 +71,7 @@ class PhaseItem(Item):
     __slots__ = ("death", "record")
 
     def __init__(self, record: Record, *, death: bool, received_ns: int) -> None:
-        super().__init__(received_ns)
+        super().__init__(received_ns, record.object.namespace)
         self.record = record
         self.death = death
 
@@ -80,20 +82,21 @@ class ChapterItem(Item):
     __slots__ = ("chapter",)
 
     def __init__(self, chapter: Chapter, *, received_ns: int) -> None:
-        super().__init__(received_ns)
+        super().__init__(received_ns, chapter.origin.object.namespace)
         self.chapter = chapter
 
 
 class WaitingRoom:
-    """Items by need and by deadline; at most `capacity` of them."""
+    """Items by need and by deadline; at most `capacity` of them, and of one namespace at most a share."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self._crowd: Crowd[Item] = Crowd(capacity, part=4)
         self._for_object: dict[str, list[Item]] = {}
         self._for_watch: dict[str, list[tuple[int, int, Item]]] = {}  # kind -> heap by resourceVersion
         self._deadlines: list[tuple[int, int, Item]] = []
         self._order = count()
         self._events = 0
+        self.evicted = 0
 
     @property
     def events(self) -> int:
@@ -105,6 +108,8 @@ class WaitingRoom:
         until_ns = item.received_ns + int(need.patience_s * SECOND)
         if item.until_ns is None:
             self._events += isinstance(item, EventItem)
+            self._crowd.add(item, item.namespace)
+            self._crowd.tidy(item.namespace, _waits)
         if item.until_ns is None or until_ns > item.until_ns:
             item.until_ns = until_ns
             heapq.heappush(self._deadlines, (until_ns, next(self._order), item))
@@ -113,13 +118,14 @@ class WaitingRoom:
             self._for_object.setdefault(need.key, []).append(item)
         else:
             self._wait_for_watch(item, need)
-        return self._oldest() if len(self._deadlines) > self._capacity else None
+        return self._crowded_out()
 
     def done(self, item: Item) -> None:
         """The item has its place."""
-        item.placed = True
-        if item.until_ns is not None:
+        if item.until_ns is not None and not item.placed:
             self._events -= isinstance(item, EventItem)
+            self._crowd.remove(item.namespace)
+        item.placed = True
         waiting = self._for_object.get(item.key)
         if waiting and item in waiting:
             waiting.remove(item)
@@ -160,6 +166,13 @@ class WaitingRoom:
             heap[:] = [entry for entry in heap if not entry[2].placed]
             heapq.heapify(heap)
 
+    def _crowded_out(self) -> Item | None:
+        item = self._crowd.excess(_waits)
+        if item is not None:
+            self.evicted += 1
+            item.forced = True
+        return item
+
     def _oldest(self) -> Item | None:
         while self._deadlines:
             entry = heapq.heappop(self._deadlines)
@@ -167,6 +180,11 @@ class WaitingRoom:
                 entry[2].forced = True
                 return entry[2]
         return None
+
+
+def _waits(item: Item) -> bool:
+    """True for an item that has no place and has not been called for the last time."""
+    return not item.placed and not item.forced
 
 
 def _outdated(until_ns: int, _: int, item: Item) -> bool:

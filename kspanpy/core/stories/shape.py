@@ -234,6 +234,7 @@ class Story:
         "last_event_ns",
         "last_ns",
         "lifecycles",
+        "namespace",
         "open_leaves",
         "opened_ns",
         "origin",
@@ -267,6 +268,7 @@ class Story:
         self.trace_id = self.own_id  # unless it becomes a part of somebody else's trace, with others of its kind
         self.parent_id = b""
         self.root_record = root_record
+        self.namespace = root_record.object.namespace
         self.origin = origin  # the object whose status says when it is over
         self.phase = phase
         self.chapter = chapter

@@ -8,10 +8,11 @@ arrives later still finds its parent: a closed story is remembered for the life 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from kspanpy.core.causes import relations
 from kspanpy.core.causes.causes import Causes
+from kspanpy.core.crowd import Crowd
 from kspanpy.core.model import SECOND, Link
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects import health
@@ -36,7 +37,10 @@ class StoryBook:
         self._teller = spans.Teller(moment, catalog)
         self._open: dict[bytes, Story] = {}
         self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
-        self.closed_lifecycles = 0
+        settings = moment.settings
+        self._opened: Crowd[bytes] = Crowd(settings.max_open_stories, part=4)
+        self._told: Crowd[bytes] = Crowd(settings.max_closed_lifecycles, part=8)  # weighed in lifecycles
+        self.reached: Counter[Limit] = Counter()
 
     @property
     def open(self) -> int:
@@ -47,6 +51,11 @@ class StoryBook:
     def closed(self) -> int:
         """How many closed stories are remembered."""
         return len(self._closed)
+
+    @property
+    def closed_lifecycles(self) -> int:
+        """How many lifecycles those have."""
+        return self._told.total
 
     # -- finding and opening
 
@@ -150,7 +159,8 @@ class StoryBook:
             self._open_leaf(lifecycle)
         self._causes.opened(lifecycle)
         if story.closed or parent.sent:
-            self.closed_lifecycles += story.closed
+            if story.own_id in self._closed:
+                self._told.grow(story.namespace)
             self._moment.say(SpanEnded(self._teller.late(lifecycle)))
         return lifecycle
 
@@ -214,9 +224,11 @@ class StoryBook:
             key += "/again"  # its object had to be forgotten meanwhile, or counts its generations backwards
         self._open[story.own_id] = story
         self._moment.at(now_ns + self._moment.cap_ns, story)
-        if len(self._open) > settings.max_open_stories:
-            self._moment.reached[Limit.OPEN_STORIES] += 1
-            self.close(next(iter(self._open.values())), "capped")
+        self._opened.add(story.own_id, story.namespace)
+        self._opened.tidy(story.namespace, self._open.__contains__)
+        while (oldest := self._opened.excess(self._open.__contains__)) is not None:
+            self.reached[Limit.OPEN_STORIES] += 1
+            self.close(self._open[oldest], "capped")
         return story
 
     # -- completing
@@ -240,7 +252,8 @@ class StoryBook:
     def consequence(chapter: Chapter, above: Chapter) -> None:
         """A change of a lower object happened because of one of a higher object, and says what kind of change that is."""
         chapter.inside = above
-        above.consequences = [c for c in above.consequences if not c.superseded] + [chapter]
+        # Those that can only be settled from now on: superseded, or of an object that is gone.
+        above.consequences = [c for c in above.consequences if not (c.superseded or c.origin.gone_ns)] + [chapter]
         if above.phase == "update" and chapter.phase in ("rollout", "scale"):
             above.phase = chapter.phase
             if above.story is not None:
@@ -395,8 +408,8 @@ class StoryBook:
             story.chapter.ends_ns = story.last_event_ns + self._moment.quiet_ns
         story.open_leaves.clear()
         del self._open[story.own_id]
+        self._opened.remove(story.namespace)
         self._closed[story.own_id] = (self._moment.now_ns, story)
-        self.closed_lifecycles += len(story.lifecycles)
         untold = [lifecycle for lifecycle in story.lifecycles.values() if not lifecycle.sent or lifecycle.steps]
         if untold:  # a defect: nothing more can be hung up there
             for lifecycle in untold:
@@ -404,6 +417,8 @@ class StoryBook:
                 self._moment.open_steps -= len(lifecycle.steps)
                 lifecycle.steps = []
             _let_go(story)
+        self._told.add(story.own_id, story.namespace, len(story.lifecycles))
+        self._told.tidy(story.namespace, self._closed.__contains__)
 
     def close_all(self) -> None:
         """Nothing more will come."""
@@ -415,12 +430,17 @@ class StoryBook:
         horizon = self._moment.now_ns - self._moment.memory_ns
         while self._closed:
             closed_ns, story = next(iter(self._closed.values()))
-            if closed_ns > horizon and self.closed_lifecycles <= self._moment.settings.max_closed_lifecycles:
-                return
-            self._moment.reached[Limit.CLOSED_LIFECYCLES] += closed_ns > horizon
-            del self._closed[story.own_id]
-            self.closed_lifecycles -= len(story.lifecycles)
-            _let_go(story)
+            if closed_ns > horizon:
+                break
+            self._forget(story)
+        while (own_id := self._told.excess(self._closed.__contains__)) is not None:
+            self.reached[Limit.CLOSED_LIFECYCLES] += 1
+            self._forget(self._closed[own_id][1])
+
+    def _forget(self, story: Story) -> None:
+        del self._closed[story.own_id]
+        self._told.remove(story.namespace, len(story.lifecycles))
+        _let_go(story)
 
 
 def _let_go(story: Story) -> None:
@@ -429,6 +449,9 @@ def _let_go(story: Story) -> None:
         phases = lifecycle.record.phases
         if phases.get(lifecycle.phase) is lifecycle:
             del phases[lifecycle.phase]
+    # A chapter of an object that lives on knows its story for ever, for its id: no need to keep all that was in it.
+    story.lifecycles = {(story.root_record.uid, ""): story.root}
+    story.root.children, story.root.milestones, story.root.symptoms, story.root.links = [], [], [], []
     for record in (story.root_record, story.origin):
         if story in record.episodes:
             record.episodes.remove(story)
