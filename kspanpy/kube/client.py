@@ -72,9 +72,9 @@ class Stream:
             if not self._closed.is_set():
                 raise _transport_error(error) from None
 
-    def body(self, *, limit: int = MAX_BODY, within_s: float = _SLOWEST_BODY_S) -> bytes:
+    def body(self, *, limit: int = MAX_BODY, within_s: float | None = None) -> bytes:
         """All of the body."""
-        parts, size, deadline = [], 0, time.monotonic() + within_s
+        parts, size, deadline = [], 0, time.monotonic() + (_SLOWEST_BODY_S if within_s is None else within_s)
         for data in self.chunks():
             size += len(data)
             if size > limit:
