@@ -24,7 +24,7 @@ from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import Input, LookupOwner, ObjectSeen, OwnerMissing, SpanEnded
 from kspanpy.errors import StartupError
 from kspanpy.export import OVERHEAD, EncodedSpan
-from kspanpy.kube import Resume
+from kspanpy.kube import Resume, WatchSettings
 from kspanpy.state import StateFile, Target, UnusableStateError, fingerprint
 
 _log = logging.getLogger(__name__)
@@ -80,15 +80,21 @@ class Checkpoint:
     """Owned by the loop's thread; only the counters are read by others."""
 
     def __init__(
-        self, state: StateFile, settings: LinkerSettings, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        state: StateFile,
+        settings: LinkerSettings,
+        *,
+        watched: WatchSettings | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """What `settings` told of what was `watched` is not what others would tell: with others the linker begins anew."""
         self.errors: Counter[str] = Counter()  # by operation
         self.snapshots = 0
         self.snapshot_bytes = 0
         self.snapshot_s = 0.0  # how long the last one took
         self.snapshot_at_s = monotonic()
         self._state = state
-        self._fingerprint = fingerprint(settings)
+        self._fingerprint = fingerprint((settings, watched))
         self._monotonic = monotonic
         self._worked_s = 0.0
         self._retry_at_s = 0.0

@@ -87,7 +87,7 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     lead = leading.make(settings, client, sink)
     stack.callback(lead.release, 0.0)
     told = Told(lead.sink.offer, until_ns=lead.former_acknowledged_ns, now_ns=time.time_ns())
-    checkpoint = None if state is None else Checkpoint(state, how)
+    checkpoint = None if state is None else Checkpoint(state, how, watched=watch_settings(settings))
     held = None if checkpoint is None else checkpoint.restore(how)
     resume = {} if held is None or state is None else resumptions(held, state.cursors())
     loop: Loop

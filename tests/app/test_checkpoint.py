@@ -18,6 +18,7 @@ from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import EventSeen, ObjectGone, ObjectSeen, OwnerMissing
 from kspanpy.errors import StartupError
 from kspanpy.export.encode import Encoder
+from kspanpy.kube import WatchSettings
 from kspanpy.state import StateFile
 from tests.state.recordings import FIXTURES, SETTINGS, Taken, ended, feed, inputs_of
 
@@ -208,6 +209,16 @@ class TestTrouble:
         other = LinkerSettings(cluster_uid="the-cluster", settle_s=1)
         assert Checkpoint(state, other).restore(other) is None
         assert (state.cursors(), state.waiting()[0]) == ({}, kept)
+        state.close()
+
+    def test_other_namespaces_begin_anew(self, tmp_path: Path, rollout: list[Taken]) -> None:
+        """A cursor of all that was wanted is none for what is wanted now."""
+        process = Process(tmp_path / "a", Clock())
+        process.feed(rollout)
+        process.stop()
+        state = open_state(tmp_path / "a", identity="the-cluster")
+        assert Checkpoint(state, SETTINGS, watched=WatchSettings(exclude=("shop",))).restore(SETTINGS) is None
+        assert state.cursors() == {}
         state.close()
 
     def test_a_full_disk_costs_the_checkpoint_and_not_the_service(self, tmp_path: Path, rollout: list[Taken]) -> None:
