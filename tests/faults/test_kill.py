@@ -141,6 +141,33 @@ def test_killed_without_a_state(
 
 
 @pytest.mark.faults
+def test_killed_and_followed_by_another_version(
+    begin: Callable[..., Service], server: FakeApiServer, collector: FakeCollector, say: Callable[[str], None]
+) -> None:
+    """Its state can not be read, which other settings show as well as another version would: its spans are sent, nothing is lost."""
+    oracle = Oracle()
+    load = Rollouts(server, oracle, rate=40)
+    away = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{unused_port()}"}
+    service = begin(**away).ready()
+    load.start()
+    time.sleep(7)
+    service.process.kill()
+    service.process.wait()
+    time.sleep(2)
+    service = begin(KSPANPY_SETTLE_SECONDS="2").ready()
+    time.sleep(5)
+    load.stop()
+    held = {(thing["metadata"]["uid"], thing["count"]) for thing in server.objects["events"].values()}
+    until(lambda: not held & set(oracle.missing(collector)), "Events that the API server holds are missing", seconds=30)
+    metrics = service.metrics()
+    say(
+        f"{len(oracle)} occurrences owed, {len(oracle.missing(collector))} missing, {len(held)} Events held by the API server, 0 missing; "
+        f"{metrics['kspanpy_spans_recovered_total']:.0f} spans of the version before recovered and sent"
+    )
+    assert metrics["kspanpy_spans_recovered_total"] > 0
+
+
+@pytest.mark.faults
 @pytest.mark.timeout(SECONDS + 180)
 def test_killed_every_seven_seconds(
     begin: Callable[..., Service], server: FakeApiServer, collector: FakeCollector, say: Callable[[str], None]
