@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,8 @@ from fakes.apiserver import FakeApiServer
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable of ours, of OpenTelemetry, of a cluster or of a proxy; an empty home."""
-    for name in list(os.environ):
-        if name.startswith(("KSPANPY_", "OTEL_", "KUBE")) or name.upper().endswith("_PROXY"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def _clean(clean_environment: None) -> None:
+    """Nothing of whoever runs the tests."""
 
 
 @pytest.fixture
@@ -28,14 +23,3 @@ def server() -> Iterator[FakeApiServer]:
     """An API server of one's own."""
     with FakeApiServer() as fake:
         yield fake
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a figure, whatever pytest captures."""
-
-    def line(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}", end="", flush=True)
-
-    return line

@@ -100,14 +100,3 @@ def watch(cluster: ControlPlane, kubeapi: Any) -> Iterator[EventWatch]:
     watcher = EventWatch(kubeapi.Api(str(cluster.admin)))
     yield watcher
     watcher.stop()
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a figure, whatever pytest captures."""
-
-    def line(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}", end="", flush=True)
-
-    return line
