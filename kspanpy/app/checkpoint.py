@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from kspanpy.core.linker import Linker
-from kspanpy.core.model import Object, ObjectReference
+from kspanpy.core.model import Object, ObjectReference, Span
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import Input, LookupOwner, ObjectSeen, OwnerMissing, SpanEnded
 from kspanpy.errors import StartupError
@@ -46,6 +46,9 @@ class Held(msgspec.Struct):
     now_ns: int = 0
     emitted: int = 0  # spans that the linker has made in all
     asked: dict[ObjectReference, None] = msgspec.field(default_factory=dict)  # lookups without an answer
+    in_doubt: list[Span] = msgspec.field(
+        default_factory=list
+    )  # of a replay: they may not have been stored; empty in a snapshot
 
 
 def open_state(folder: Path, *, identity: str) -> StateFile:
@@ -172,7 +175,9 @@ class Checkpoint:
             return None
         if fresh and not taken:
             return None
-        if held.emitted != stored:
+        if held.emitted == stored:
+            held.in_doubt = []
+        else:  # a bug; nobody knows which of them are stored, so they are told again
             self.errors["replay"] += 1
             _log.error("the replay made %d spans, the first time it were %d", held.emitted, stored)
         self._worked_s = self._monotonic() - began
@@ -203,8 +208,9 @@ def _replay(held: Held, inputs: Iterator[tuple[int, Input]]) -> int:
             outputs = held.linker.said()
         for output in outputs:
             match output:
-                case SpanEnded():
+                case SpanEnded(span=span):
                     held.emitted += 1
+                    held.in_doubt.append(span)
                 case LookupOwner(reference=reference):
                     held.asked[reference] = None
     return taken

@@ -164,11 +164,12 @@ class Loop:
 
     def _begin(self) -> None:
         """After a restart: what happened meanwhile is still to come, and so are the answers to what was asked."""
-        if self._restored is None:
+        restored, self._restored = self._restored, None
+        if restored is None:
             return
-        self._restored = None
         self._gap_until_s = self._monotonic() + _GAP_S
         self._carry_out(self._step(GapBegan()), [])
+        self._hand_on(restored.in_doubt)
         for reference in list(self._asked):
             self._lookup(reference)
 

@@ -221,6 +221,18 @@ class TestTrouble:
         assert state.cursors() == {}
         state.close()
 
+    def test_a_replay_that_gives_something_else_loses_nothing(self, tmp_path: Path, rollout: list[Taken]) -> None:
+        """It would be a bug. What may not have been stored is told again, and the bug is counted."""
+        process = Process(tmp_path / "a", Clock())
+        process.feed(rollout)
+        kept = len(process.state.load(0, spans=100_000, size=1 << 30))
+        process.state._connection.execute("UPDATE facts SET value = '1' WHERE name = 'emitted'")
+        after = process.kill(tmp_path / "b")
+        assert after.checkpoint.errors["replay"] == 1
+        rows = after.stop()
+        assert len(rows) == 2 * kept
+        assert set(rows[:kept]) == set(rows[kept:])
+
     def test_a_full_disk_costs_the_checkpoint_and_not_the_service(self, tmp_path: Path, rollout: list[Taken]) -> None:
         """It is counted, and a snapshot makes it whole again."""
         clock = Clock()
