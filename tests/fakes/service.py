@@ -18,11 +18,11 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 
-def until(condition: Callable[[], Any], what: str, *, seconds: float = 15) -> None:
-    """Waits for another process."""
+def until(condition: Callable[[], Any], what: str | Callable[[], str], *, seconds: float = 15) -> None:
+    """Waits for another process; `what` is said of it if it takes too long."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, what if isinstance(what, str) else what()
         time.sleep(0.02)
 
 

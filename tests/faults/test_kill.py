@@ -70,8 +70,12 @@ def kill_again_and_again(begin: Callable[..., Service], load: Rollouts, *, secon
 def settle(begin: Callable[..., Service], load: Rollouts, oracle: Oracle, collector: FakeCollector) -> Service:
     """The last process, which is left alone, delivers what is missing and tells every rollout."""
     service = begin().ready()
-    until(lambda: not oracle.missing(collector), f"missing: {oracle.missing(collector)[:5]}", seconds=20)
-    until(lambda: stories(collector, ROLLOUT) >= load.rounds, "not all rollouts are told", seconds=40)
+    until(lambda: not oracle.missing(collector), lambda: f"missing: {oracle.missing(collector)[:5]}", seconds=60)
+    until(
+        lambda: stories(collector, ROLLOUT) >= load.rounds,
+        lambda: f"{stories(collector, ROLLOUT)} of {load.rounds} told",
+        seconds=60,
+    )
     assert stories(collector, ROLLOUT) == load.rounds
     return service
 
@@ -168,7 +172,7 @@ def test_killed_and_followed_by_another_version(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(SECONDS + 180)
+@pytest.mark.timeout(SECONDS + 300)
 def test_killed_every_seven_seconds(
     begin: Callable[..., Service], server: FakeApiServer, collector: FakeCollector, say: Callable[[str], None]
 ) -> None:
