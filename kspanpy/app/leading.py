@@ -13,13 +13,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from kspanpy.app.standby import Kept, StandbySink
 from kspanpy.export import SpanSink
 from kspanpy.kube import Client
-from kspanpy.kube.elector import Elector, own_identity, own_namespace
+from kspanpy.kube.elector import Elector, own_namespace
 from kspanpy.ops.health import Vital
 from kspanpy.ops.metrics import Readings
 from kspanpy.settings import Settings
@@ -134,19 +133,10 @@ def _readings(*, leads: bool, kept: Kept, failures: int) -> Readings:
 
 
 def make(settings: Settings, client: Client, sink: SpanSink) -> Leading:
-    """The election of the settings, with a first look at the Lease and at the rights. Raises StartupError.
-
-    Where there is a state directory, this process must be the only one that uses it.
-    """
+    """The election of the settings, with a first look at the Lease and at the rights. Raises StartupError."""
     if not settings.lease:
         return Alone(sink)
-    directory = Path(settings.state_directory).expanduser() if settings.state_directory else None
-    elector = Elector(
-        client,
-        name=settings.lease,
-        namespace=own_namespace(settings.lease_namespace),
-        identity=own_identity(directory),
-    )
+    elector = Elector(client, name=settings.lease, namespace=own_namespace(settings.lease_namespace))
     elector.check()
     patience_s = max(settings.hold_seconds, settings.settle_seconds, settings.quiet_seconds)
     return Electing(
