@@ -50,8 +50,8 @@ class Alone:
         """Nothing that could be stuck."""
         return ""
 
-    def readings(self) -> Readings:
-        """It leads."""
+    def readings(self, left_out: int = 0) -> Readings:
+        """It leads. `left_out`: of no importance, there is nobody before it."""
         return _readings(leads=True, kept=Kept(0, 0, 0), failures=0)
 
 
@@ -106,9 +106,11 @@ class Electing:
         """Why this process should be restarted; empty while it need not be."""
         return self._elector.not_alive()
 
-    def readings(self) -> Readings:
-        """Under the names of `kspanpy.ops.metrics`."""
-        return _readings(leads=self._elector.leads(), kept=self._standby.kept(), failures=self._elector.failures)
+    def readings(self, left_out: int = 0) -> Readings:
+        """Under the names of `kspanpy.ops.metrics`. `left_out`: spans that came no farther than `kspanpy.app.told`."""
+        kept = self._standby.kept()
+        kept = kept._replace(yielded=kept.yielded + left_out)
+        return _readings(leads=self._elector.leads(), kept=kept, failures=self._elector.failures)
 
     def _lag_ns(self) -> int:
         return max(self._standby.lag_ns(), int(self._lag_of_view_s() * 1e9))

@@ -176,7 +176,9 @@ class TestChecking:
     ) -> None:
         """From the first look on, and also when this process has taken the Lease."""
         annotations = {ACKNOWLEDGED_UNTIL: "2026-11-24T10:00:00.000000Z"}
-        server.put("leases", {"metadata": {"name": "kspanpy", "namespace": "ops", "annotations": annotations}})
+        metadata = {"annotations": annotations, "managedFields": [{"time": "2026-11-24T10:00:02Z"}]}
+        spec = {"renewTime": "2026-11-24T10:00:02.000000Z"}
+        server.put("leases", {"metadata": {"name": "kspanpy", "namespace": "ops", **metadata}, "spec": spec})
         a = elect("a", start=False)
         a.check()
         assert a.former_acknowledged_ns == 1_795_514_400_000_000_000
