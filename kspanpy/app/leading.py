@@ -51,8 +51,8 @@ class Alone:
         return ""
 
     def readings(self, left_out: int = 0) -> Readings:
-        """It leads. `left_out`: of no importance, there is nobody before it."""
-        return _readings(leads=True, kept=Kept(0, 0, 0), failures=0)
+        """It leads."""
+        return _readings(leads=True, kept=Kept(0, 0, left_out), failures=0)
 
 
 class Electing:
