@@ -40,6 +40,7 @@ def begin(server: FakeApiServer, collector: FakeCollector, tmp_path: Path) -> It
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "KSPANPY_STATE_DIRECTORY": str(tmp_path / "state"),
             "KSPANPY_SETTLE_SECONDS": "1",
+            "KSPANPY_QUIET_SECONDS": "2",
         } | environ
         started.append(Service(folder, server.kubeconfig(folder), **environ))
         return started[-1]
