@@ -81,7 +81,7 @@ def test_three_kills(begin: Callable[..., Service], server: FakeApiServer, colle
     """The short version."""
     oracle = Oracle()
     load = Rollouts(server, oracle, rate=40)
-    kills = kill_again_and_again(begin, load, seconds=6, every_s=2.5)
+    kills = kill_again_and_again(begin, load, seconds=3.9, every_s=2)
     service = settle(begin, load, oracle, collector)
     assert kills >= 2
     assert differing(collector) == []
