@@ -35,6 +35,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(("KSPANPY_", "OTEL_", "KUBE")) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
+    if not os.environ.get("XDG_CACHE_HOME"):  # programs that were built once need not be built again
+        monkeypatch.setenv("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
 
 

@@ -13,13 +13,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from kspanpy.app.standby import Kept, StandbySink
 from kspanpy.export import SpanSink
 from kspanpy.kube import Client
-from kspanpy.kube.elector import Elector, own_identity, own_namespace
+from kspanpy.kube.elector import Elector, own_namespace
 from kspanpy.ops.health import Vital
 from kspanpy.ops.metrics import Readings
 from kspanpy.settings import Settings
@@ -51,9 +50,9 @@ class Alone:
         """Nothing that could be stuck."""
         return ""
 
-    def readings(self) -> Readings:
+    def readings(self, left_out: int = 0) -> Readings:
         """It leads."""
-        return _readings(leads=True, kept=Kept(0, 0, 0), failures=0)
+        return _readings(leads=True, kept=Kept(0, 0, left_out), failures=0)
 
 
 class Electing:
@@ -107,9 +106,11 @@ class Electing:
         """Why this process should be restarted; empty while it need not be."""
         return self._elector.not_alive()
 
-    def readings(self) -> Readings:
-        """Under the names of `kspanpy.ops.metrics`."""
-        return _readings(leads=self._elector.leads(), kept=self._standby.kept(), failures=self._elector.failures)
+    def readings(self, left_out: int = 0) -> Readings:
+        """Under the names of `kspanpy.ops.metrics`. `left_out`: spans that came no farther than `kspanpy.app.told`."""
+        kept = self._standby.kept()
+        kept = kept._replace(yielded=kept.yielded + left_out)
+        return _readings(leads=self._elector.leads(), kept=kept, failures=self._elector.failures)
 
     def _lag_ns(self) -> int:
         return max(self._standby.lag_ns(), int(self._lag_of_view_s() * 1e9))
@@ -134,19 +135,10 @@ def _readings(*, leads: bool, kept: Kept, failures: int) -> Readings:
 
 
 def make(settings: Settings, client: Client, sink: SpanSink) -> Leading:
-    """The election of the settings, with a first look at the Lease and at the rights. Raises StartupError.
-
-    Where there is a state directory, this process must be the only one that uses it.
-    """
+    """The election of the settings, with a first look at the Lease and at the rights. Raises StartupError."""
     if not settings.lease:
         return Alone(sink)
-    directory = Path(settings.state_directory).expanduser() if settings.state_directory else None
-    elector = Elector(
-        client,
-        name=settings.lease,
-        namespace=own_namespace(settings.lease_namespace),
-        identity=own_identity(directory),
-    )
+    elector = Elector(client, name=settings.lease, namespace=own_namespace(settings.lease_namespace))
     elector.check()
     patience_s = max(settings.hold_seconds, settings.settle_seconds, settings.quiet_seconds)
     return Electing(

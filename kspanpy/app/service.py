@@ -22,6 +22,7 @@ from kspanpy.app.signals import Interrupted, Signals
 from kspanpy.app.told import Told
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.steps import EventSeen
 from kspanpy.errors import UsageError
 from kspanpy.kube import Delivery, OwnerLookup, Watcher, WatchSettings, connect
 from kspanpy.ops import health, logs
@@ -94,6 +95,8 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
 
     def deliver(delivery: Delivery) -> None:
         step = delivery.step()
+        if isinstance(step, EventSeen):
+            told.came(step.event, backlog=delivery.backlog)
         if step is not None or delivery.cursor:
             target = (delivery.kind, delivery.namespace)
             cursor, backlog = delivery.cursor, delivery.backlog
@@ -116,7 +119,10 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
         return readings.vital(loop, watcher, draining=signals.asked.is_set)
 
     metrics = Metrics(
-        lambda: {**readings.readings(loop, lead.sink.stats, watcher, lookup, checkpoint), **lead.readings()}
+        lambda: {
+            **readings.readings(loop, lead.sink.stats, watcher, lookup, checkpoint),
+            **lead.readings(told.left_out),
+        }
     )
     server = OpsServer(
         settings.listen,

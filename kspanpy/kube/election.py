@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kspanpy.decode.times import nanoseconds, rfc3339
+from kspanpy.decode.times import rfc3339
 from kspanpy.kube.failures import FailureReason
 from kspanpy.kube.lease import Lease, Record
 
@@ -210,7 +210,7 @@ class Election:
     def _read(self, lease: Lease, sent: float, now: float) -> None:
         self._is_absent, self._absent_since = False, None
         if self._lease is None or not lease.record.same_term(self._lease.record):
-            self._learn(lease.record)
+            self._learn(lease)
             self._seen_at = now
         self._lease, self._shown_at = lease, sent
         if not self._is_ours():
@@ -218,10 +218,11 @@ class Election:
         self._is_current = self._is_releasing or self._is_ours() or (self.may_claim and now >= self._claims_at(now))
         self._due = now if self._is_current else self._next_look(now)
 
-    def _learn(self, record: Record) -> None:
+    def _learn(self, lease: Lease) -> None:
         """The record was written after the last look that still showed the former one: an earliest time on our own clock."""
+        record = lease.record
         if self.former_acknowledged_ns is None:
-            self.former_acknowledged_ns = nanoseconds(record.acknowledged_until) or 0
+            self.former_acknowledged_ns = lease.acknowledged_ns
         if self._shown_at is not None and record.lag_ns is not None:
             settled = self._shown_at - record.lag_ns / SECOND
             self.settled_until = max(self.settled_until or settled, settled)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import re
 import secrets
 import threading
 from collections.abc import Callable
@@ -46,8 +45,6 @@ WARM_UP_S: Final = 30.0
 
 _HEARTBEAT_S: Final = 60.0  # as of the loop in kspanpy.ops.health
 _REPORT_EVERY_S: Final = 60.0
-_IDENTITY: Final = "identity"  # the name of the file
-_IDENTITY_FORM: Final = re.compile(r"[!-~]{1,200}_[0-9a-f]{8}")
 _RIGHT: Final = {Get: "get", Create: "create", Update: "update"}
 
 
@@ -63,27 +60,9 @@ def own_namespace(setting: str, *, file: Path = NAMESPACE_FILE) -> str:
         ) from None
 
 
-def own_identity(directory: Path | None = None) -> str:
-    """Of this process alone: the name of the pod and a random part, for two processes on one host.
-
-    With a `directory` that only one process uses at a time it is kept there, so that a process that crashed and begins again
-    need not wait for the end of its own term.
-    """
-    fresh = f"{os.uname().nodename[:200]}_{secrets.token_hex(4)}"
-    if directory is None:
-        return fresh
-    file = directory / _IDENTITY
-    try:
-        kept = file.read_text(encoding="ascii")
-        if _IDENTITY_FORM.fullmatch(kept):
-            return kept
-    except (OSError, UnicodeError):
-        pass  # not there yet, or nobody's
-    try:
-        file.write_text(fresh, encoding="ascii")
-    except (OSError, UnicodeError):
-        _log.warning("the identity can not be kept in the state directory: a crash will cost a term of the Lease")
-    return fresh
+def own_identity() -> str:
+    """Of this process alone: the name of the pod and a random part, for two processes on one host."""
+    return f"{os.uname().nodename[:200]}_{secrets.token_hex(4)}"
 
 
 class Elector:

@@ -56,6 +56,23 @@ class Lease(msgspec.Struct, frozen=True):
         """Its resourceVersion."""
         return str(self.metadata.get("resourceVersion", ""))
 
+    @property
+    def acknowledged_ns(self) -> int:
+        """Before then everything that the holder had finished was acknowledged, by its clock *and* by that of the API server, which
+        notes in managedFields when it was written: the earlier of the two. 0: nobody says so.
+
+        A holder whose clock is fast would claim what has not happened yet; somebody else's change of the Lease is no renewal.
+        """
+        until, lag, fields = (
+            nanoseconds(self.record.acknowledged_until),
+            self.record.lag_ns,
+            self.metadata.get("managedFields"),
+        )
+        entries = [entry for entry in fields if isinstance(entry, dict)] if isinstance(fields, list) else []
+        times = [nanoseconds(entry["time"]) for entry in entries if isinstance(entry.get("time"), str)]
+        written = max((time for time in times if time is not None), default=None)
+        return 0 if until is None or lag is None or written is None else max(min(until, written - lag), 0)
+
 
 def decode(body: bytes) -> Lease | None:
     """The Lease of an answer; None when it is none."""

@@ -21,10 +21,17 @@ from fakes.apiserver import FakeApiServer
 from fakes.objects import event, pod
 from fakes.service import Process, Service, until
 
+from kspanpy.kube.lease import ACKNOWLEDGED_UNTIL
+
 
 def now() -> str:
     """As Kubernetes writes it."""
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ago(0)
+
+
+def ago(seconds: float) -> str:
+    """So many seconds before now."""
+    return (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 Start = Callable[..., Service]
@@ -65,6 +72,37 @@ class TestRun:
         text = (tmp_path / "spans.json").read_text()
         assert '"Pod.Killing"' in text
         assert '"Pod.BackOff"' in text
+
+    def test_a_cold_replica_does_not_tell_again_what_the_former_leader_had_acknowledged(
+        self, start: Start, server: FakeApiServer, tmp_path: Path
+    ) -> None:
+        """By the time in the Lease. What is younger than that, or is new and only says that it is old, is told."""
+        renewed = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": ago(2)}  # it has released
+        told = {"annotations": {ACKNOWLEDGED_UNTIL: ago(5)}, "managedFields": [{"manager": "kspanpy", "time": ago(2)}]}
+        server.put("leases", {"metadata": {"name": "kspanpy", "namespace": "ops", **told}, "spec": renewed})
+        web = pod("web")
+        web["metadata"]["creationTimestamp"] = ago(700)
+        server.put("pods", web)
+        for name, at, made in (("old", 600, 600), ("young", 10, 10), ("slow-clock", 600, 10)):
+            one = event(name, at=ago(at), reason="Killing", message=name)
+            one["metadata"]["creationTimestamp"] = ago(made)
+            server.put("events", one)
+        environ = {"KSPANPY_LEASE": "kspanpy", "KSPANPY_LEASE_NAMESPACE": "ops", "KSPANPY_SETTLE_SECONDS": "1"}
+        service = start("--exporter", "file", "--output", "spans.json", **environ).ready()
+        until(lambda: service.metrics().get("kspanpy_leader") == 1, "it does not lead")
+        late = event("late", at=ago(600), reason="Killing", message="late")
+        late["metadata"]["creationTimestamp"] = ago(600)
+        server.put("events", late)
+        until(lambda: service.metrics().get("kspanpy_events_exported_total") == 4, "not all is seen")
+        assert service.metrics()["kspanpy_standby_yielded_total"] == 1
+        Accounts(f"http://{service.address}").check()
+        assert service.end(signal.SIGTERM) == 0
+        text = (tmp_path / "spans.json").read_text()
+        assert [name for name in ("old", "young", "slow-clock", "late") if f'"uid-{name}"' in text] == [
+            "young",
+            "slow-clock",
+            "late",
+        ]
 
     def test_every_watched_kind_has_metrics(self, start: Start) -> None:
         """By kind, with names of kinds only."""

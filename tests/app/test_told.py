@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kspanpy.app.told import EVENT_S, STORY_S, Told
-from kspanpy.core.model import SECOND, Span
+from kspanpy.core.model import SECOND, Event, ObjectReference, Span
 
 NOW = 1_800_000_000 * SECOND
 UNTIL = NOW - 20 * SECOND
@@ -19,6 +19,11 @@ def span(
     parent = b"" if root else b"p" * 8
     start_ns = end_ns - int(lasted_s * SECOND)
     return Span(trace, number.to_bytes(8, "big"), parent, "x", "kubernetes", start_ns, end_ns, attributes)
+
+
+def event(uid: str, **times: int) -> Event:
+    """An Event with the times that are given."""
+    return Event(uid=uid, name=uid, namespace="shop", involved=ObjectReference(), **times)
 
 
 def kept(*spans: Span, until_ns: int = UNTIL) -> list[int]:
@@ -50,6 +55,28 @@ def test_a_story_is_left_out_whole_or_not_at_all() -> None:
 def test_a_phase_that_comes_before_its_story_is_judged_by_itself() -> None:
     """Phases of Pods are told when they are over."""
     assert kept(span(1, ended_s=STORY_S + 1), span(2, ended_s=STORY_S - 1)) == [2]
+
+
+def test_an_event_that_is_younger_than_it_says_is_told() -> None:
+    """The clock of its node is slow. It came by a watch, or the API server says that it was made lately."""
+    old_ns, lately_ns = UNTIL - 600 * SECOND, UNTIL - 5 * SECOND
+    found: list[Span] = []
+    told = Told(found.extend, until_ns=UNTIL, now_ns=NOW)
+    told.came(event("1", last_ns=old_ns, created_ns=lately_ns), backlog=True)
+    told.came(event("2", event_time_ns=old_ns, created_ns=old_ns), backlog=False)
+    told.came(event("3", last_ns=old_ns, created_ns=old_ns), backlog=True)
+    told.offer([span(number, event=True, ended_s=600) for number in (1, 2, 3)])
+    assert [one.attributes["k8s.event.uid"] for one in found] == ["1", "2"]
+
+
+def test_too_many_of_them_and_everything_is_told() -> None:
+    """What is remembered is bounded."""
+    found: list[Span] = []
+    told = Told(found.extend, until_ns=UNTIL, now_ns=NOW)
+    for number in range(100_001):
+        told.came(event(str(number), last_ns=1, created_ns=UNTIL), backlog=False)
+    told.offer([span(200_000, event=True, ended_s=600)])
+    assert len(found) == 1
 
 
 def test_without_a_time_or_with_one_of_the_future_everything_is_told() -> None:

@@ -1,5 +1,7 @@
 """What `kubectl apply -k deploy` installs: least rights, a pod that "restricted" admits, ports and times as in the code."""
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,40 @@ class TestHighAvailability:
         ]
         assert binding["roleRef"]["name"] == role["metadata"]["name"]
         assert binding["subjects"] == named("ClusterRoleBinding")["subjects"]
+
+    def test_it_takes_the_state_on_disk_away(self) -> None:
+        """A Lease and a state directory exclude each other: the variable, its folder and its volume are deleted, and nothing else."""
+        changed = self.patch()["spec"]["template"]["spec"]
+        (container,) = changed["containers"]
+        deleted = {
+            "variable": [v["name"] for v in container["env"] if v.get("$patch") == "delete"],
+            "folder": [m["mountPath"] for m in container["volumeMounts"] if m.get("$patch") == "delete"],
+            "volume": [v["name"] for v in changed["volumes"] if v.get("$patch") == "delete"],
+        }
+        base = containers()["kspanpy"]
+        folder = environment(base)["KSPANPY_STATE_DIRECTORY"]
+        (volume,) = [mount["name"] for mount in base["volumeMounts"] if mount["mountPath"] == folder]
+        assert deleted == {"variable": ["KSPANPY_STATE_DIRECTORY"], "folder": [folder], "volume": [volume]}
+
+    @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl renders it; the patch itself is tested above")
+    def test_rendered_it_has_a_lease_and_no_state_directory(self, tmp_path: Path) -> None:
+        """As an overlay that uses the component, by kubectl kustomize."""
+        shutil.copytree(DEPLOY, tmp_path / "deploy")
+        overlay = {"resources": ["../deploy"], "components": ["../deploy/components/ha"]}
+        (tmp_path / "overlay").mkdir()
+        (tmp_path / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+        done = subprocess.run(
+            ["kubectl", "kustomize", tmp_path / "overlay"], check=True, capture_output=True, text=True, timeout=30
+        )
+        (made,) = [d for d in yaml.safe_load_all(done.stdout) if d["kind"] == "Deployment"]
+        spec = made["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        assert environment(container).keys() - environment(containers()["kspanpy"]).keys() == {"KSPANPY_LEASE"}
+        assert environment(containers()["kspanpy"]).keys() - environment(container).keys() == {
+            "KSPANPY_STATE_DIRECTORY"
+        }
+        assert [mount["name"] for mount in container["volumeMounts"]] == ["tmp"]
+        assert {volume["name"] for volume in spec["volumes"]} == {"otel-collector", "queue", "tmp"}
 
     def test_an_update_starts_the_new_before_it_ends_the_old(self) -> None:
         """Two replicas, never less; drains take one at a time."""

@@ -122,7 +122,7 @@ class FaultProxy:
         self._toxics: tuple[Toxic, ...] = ()
         self._open: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepts = False
         self._socket = _bound(port)
         self.port = int(self._socket.getsockname()[1])
         self._loop = asyncio.new_event_loop()
@@ -180,18 +180,19 @@ class FaultProxy:
         changed.set()
 
     async def _refuse(self, *, cut: bool) -> None:
-        if self._accepting is not None:
-            self._accepting.cancel()
-            self._accepting = None
+        if self._accepts:
+            self._accepts = False
+            self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = _bound(self.port)  # bound and not listening: the kernel refuses
         if cut:
             await self._each(_Connection.reset)
 
     async def _accept(self) -> None:
-        if self._accepting is None:
+        if not self._accepts:
+            self._accepts = True
             self._socket.listen(256)
-            self._accepting = self._start(self._serve())
+            self._loop.add_reader(self._socket, self._take)
 
     async def _each(self, change: Callable[[_Connection], None]) -> None:
         for connection in tuple(self._open):
@@ -203,20 +204,20 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(self, work) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _serve(self) -> None:
-        while True:
-            client, _ = await self._loop.sock_accept(self._socket)
-            client.setblocking(False)
-            connection = _Connection(self, self.connections, client)
-            self.connections += 1
-            self._open.add(connection)
-            connection.task = self._start(connection.run())
+    def _take(self) -> None:
+        """One connection. Not with `sock_accept`: a task that is cancelled just then would lose the socket that it was given."""
+        try:
+            client, _ = self._socket.accept()
+        except OSError:  # gone again
+            return
+        client.setblocking(False)
+        connection = _Connection(self, self.connections, client)
+        self.connections += 1
+        self._open.add(connection)
+        connection.task = self._loop.create_task(connection.run())
+        self._tasks.add(connection.task)
+        connection.task.add_done_callback(self._tasks.discard)
+        connection.task.add_done_callback(connection.close)
 
     def toxics(self, number: int, direction: Direction) -> list[Toxic]:
         """What works on a direction of a connection just now."""
@@ -239,11 +240,15 @@ class _Connection:
         self.server: socket.socket | None = None
         self.task: asyncio.Task[None] | None = None
         self._streams: list[asyncio.Task[None]] = []
-        self._is_lost = False
+        self._has_begun = self._is_over = self._is_lost = False
 
     async def run(self) -> None:
+        """Until it ends by itself or is cancelled. Whoever starts it calls `close` after it, however it ended."""
         loop = asyncio.get_running_loop()
+        self._has_begun = True
         try:
+            if self._is_over:
+                return
             await self.proxy.passable(self.number, "up")
             server = socket.socket()
             server.setblocking(False)
@@ -256,7 +261,6 @@ class _Connection:
         finally:
             if self._is_lost:
                 await self._swallow()
-            self._close()
 
     async def _pass(self, server: socket.socket) -> None:
         """Until both directions have ended. Reading and writing are apart, so that a latency delays and does not narrow."""
@@ -272,19 +276,25 @@ class _Connection:
         finally:
             for stream in self._streams:
                 stream.cancel()
+            await asyncio.gather(
+                *self._streams, return_exceptions=True
+            )  # they let go of the sockets before these are closed
 
     def reset(self) -> None:
         """A RST to both sides, now."""
         for end in (self.client, self.server):
             if end is not None and end.fileno() >= 0:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if self.task is not None:
-            self.task.cancel()
+        self._end()
 
     def lose_server(self) -> None:
         """The server's side ends; the client's stays open."""
         self._is_lost = True
-        if self.task is not None:
+        self._end()
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self.task is not None and self._has_begun:  # else it sees by itself that it is over
             self.task.cancel()
 
     def end(self) -> None:
@@ -366,7 +376,8 @@ class _Connection:
                 if pause:
                     await asyncio.sleep(pause)
 
-    def _close(self) -> None:
+    def close(self, _: object = None) -> None:
+        """Both sockets."""
         for end in (self.client, self.server):
             if end is not None:
                 end.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import socketserver
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -210,3 +212,23 @@ def test_a_server_that_is_not_there():
         probe.bind(("127.0.0.1", 0))
         with FaultProxy(probe.getsockname()[1]) as proxy, connect(proxy) as client:
             assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize("change", [FaultProxy.refuse, FaultProxy.cut, FaultProxy.half_open, FaultProxy.close])
+def test_no_socket_is_forgotten(server, change):
+    """Not of a connection that comes in the very moment of a change, and not of one that is half open at the end."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(20):
+            with contextlib.ExitStack() as stack:
+                proxy = FaultProxy(server)
+                for _ in range(3):
+                    client = stack.enter_context(socket.socket())
+                    client.setblocking(False)
+                    client.connect_ex(("127.0.0.1", proxy.port))
+                change(proxy)
+                if change is not FaultProxy.close:
+                    proxy.close()
+                assert proxy.open == 0
+        gc.collect()
+    assert [str(warning.message) for warning in seen] == []

@@ -89,8 +89,10 @@ class Pair:
         )
         spans, first = arrived(self.collector)
         if not warm:
+            elsewhere = sum(len(found) > 1 for found in traces(self.collector).values())
             return (
-                f"{len(self.oracle)} occurrences owed, 0 missing, {spans} spans arrived, {spans - first} of them again"
+                f"{len(self.oracle)} occurrences owed, 0 missing, {spans} spans arrived, {spans - first} of them again; "
+                f"{elsewhere} of {first} spans in more than one trace"
             )
         ends = observed_ends(self.collector)
         for replica in self.replicas:
@@ -112,6 +114,16 @@ class Pair:
             proxy.close()
 
 
+def traces(collector: FakeCollector) -> dict[bytes, set[bytes]]:
+    """Span id -> the traces in which it arrived."""
+    found: defaultdict[bytes, set[bytes]] = defaultdict(set)
+    for request in collector.requests:
+        for resource in request.resource_spans:
+            for span in (span for scope in resource.scope_spans for span in scope.spans):
+                found[span.span_id].add(span.trace_id)
+    return found
+
+
 def observed_ends(collector: FakeCollector) -> list[float]:
     """By how many seconds the ends of lifecycle spans differ that arrived in two forms; nothing else may differ.
 
@@ -119,14 +131,14 @@ def observed_ends(collector: FakeCollector) -> list[float]:
     What is reckoned from the end goes with it: the shares of the critical path, and the verdict that names one.
     """
     forms: defaultdict[bytes, dict[bytes, Span]] = defaultdict(dict)
-    traces: defaultdict[bytes, set[bytes]] = defaultdict(set)
     for request in collector.requests:
         for resource in request.resource_spans:
             for span in (span for scope in resource.scope_spans for span in scope.spans):
                 content = resource.resource.SerializeToString(deterministic=True)
                 forms[span.span_id][content + span.SerializeToString(deterministic=True)] = span
-                traces[span.span_id].add(span.trace_id)
-    assert [span_id.hex() for span_id, found in traces.items() if len(found) > 1] == [], "a story was told twice"
+    assert [span_id.hex() for span_id, found in traces(collector).items() if len(found) > 1] == [], (
+        "a story was told twice"
+    )
     gaps = []
     for spans in (list(found.values()) for found in forms.values() if len(found) > 1):
         ends = [span.end_time_unix_nano for span in spans]

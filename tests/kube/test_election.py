@@ -31,7 +31,8 @@ WALL = 1_800_000_000 * SECOND
 def stored(holder: str, renew: str = "2026-11-24T10:00:00.000000Z", **more: Any) -> Lease:
     """A Lease as the API server has it."""
     record = Record(holder=holder, term_s=15, acquire_time=renew, renew_time=renew, transitions=3, **more)
-    return Lease(record, {"name": "kspanpy", "resourceVersion": "7"})
+    written = [{"manager": "kspanpy", "operation": "Update", "time": "2027-01-15T08:00:00Z"}]
+    return Lease(record, {"name": "kspanpy", "resourceVersion": "7", "managedFields": written})
 
 
 def election(**more: Any) -> Election:
@@ -329,6 +330,28 @@ class TestCheckpoint:
         give(one, 2, stored("other", "later", acknowledged_until="2027-01-15T09:00:00Z"))
         assert one.former_acknowledged_ns == WALL
         assert (leading().former_acknowledged_ns, election().former_acknowledged_ns) == (0, None)
+
+    @pytest.mark.parametrize(
+        ("until", "renewed", "written", "known"),
+        [
+            ("08:00:00Z", "08:00:05Z", ["07:00:00Z", "08:00:05Z"], 0),
+            ("08:05:00Z", "08:05:05Z", ["08:00:05Z"], 0),  # its clock is five minutes fast
+            ("07:55:00Z", "07:55:05Z", ["08:00:05Z"], -300),  # slow
+            ("08:00:00Z", "08:00:05Z", ["08:00:05Z", "09:00:00Z"], 0),  # somebody has put a label on it
+            ("08:00:00Z", "08:00:05Z", [], None),
+            ("08:00:00Z", "", ["08:00:05Z"], None),
+            ("", "08:00:05Z", ["08:00:05Z"], None),
+        ],
+    )
+    def test_what_was_acknowledged_is_so_by_two_clocks(
+        self, until: str, renewed: str, written: list[str], known: int | None
+    ) -> None:
+        """The holder's, and that of the API server: the earlier one. Without one of them nobody says so."""
+        day = "2027-01-15T"
+        record = Record(renew_time=renewed and day + renewed, acknowledged_until=until and day + until)
+        fields = [{"time": day + time} for time in written] + [{"time": 7}, "garbage"]
+        lease = Lease(record, {"managedFields": fields})
+        assert lease.acknowledged_ns == (0 if known is None else WALL + known * SECOND)
 
     def test_what_is_settled_is_reckoned_on_the_own_clock(self) -> None:
         """The record was written after the last look that did not show it yet; the holder was then so many seconds behind."""

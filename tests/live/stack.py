@@ -127,7 +127,7 @@ class Backends:
 
 
 class Kspanpy:
-    """`kspanpy run` as a process, as in the cluster: least rights, OTLP to the Collector."""
+    """`kspanpy run` as a process, as in the cluster: least rights, OTLP to the Collector, its state on disk unless there is a Lease."""
 
     def __init__(self, folder: Path, kubeconfig: Path, endpoint: str, **variables: str) -> None:
         self.log = folder / "kspanpy.log"
@@ -140,6 +140,8 @@ class Kspanpy:
             "KSPANPY_LISTEN": self.address,
             "KSPANPY_CLUSTER_NAME": "live",
         } | variables
+        if not environment.get("KSPANPY_LEASE"):
+            environment.setdefault("KSPANPY_STATE_DIRECTORY", str(folder / "state"))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "kspanpy", "run"], env=environment, stdout=log, stderr=log, cwd=folder

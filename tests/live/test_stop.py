@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +17,21 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 
 def test_a_stop_in_the_middle_of_a_rollout_loses_nothing(
+    *,
     changes: Callable[[str], Any],
     start: Callable[..., Kspanpy],
     watch: EventWatch,
     jaeger: Jaeger,
     say: Callable[[str], None],
+    tmp_path: Path,
 ) -> None:
-    """Exit code 0 within 10 s, and every event that was there a second before the signal is in Jaeger, in a whole trace."""
+    """Exit code 0 within 10 s, and every event that was there a second before the signal is in Jaeger, in a whole trace.
+
+    Stories that are open stay in the state on disk: the next process on it tells them.
+    """
     run = changes("stop")
-    kspanpy = start()
+    state = str(tmp_path / "state")
+    kspanpy = start(KSPANPY_STATE_DIRECTORY=state)
     run.create_deployment("web", "shop/web-slow:1.0", 3, wait=False)
     wait_for("events", lambda: len(watch.of("stop")) >= 8, patience=30)
     time.sleep(1)
@@ -33,6 +40,8 @@ def test_a_stop_in_the_middle_of_a_rollout_loses_nothing(
     code, seconds = kspanpy.stop()
     say(f"SIGTERM: exit {code} after {seconds:.2f} s, with {len(before)} events seen")
     assert (code, seconds < 10) == (0, True)
+    kspanpy = start(KSPANPY_STATE_DIRECTORY=state)
+    wait_for("the story", lambda: not kspanpy.metrics()["kspanpy_stories_open"], patience=120, pause=1)
 
     def lost() -> set[tuple[str, int]]:
         return before - {span.event for trace in jaeger.everything().values() for span in trace.spans.values()}  # type: ignore[arg-type]

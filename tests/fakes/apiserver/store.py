@@ -120,6 +120,8 @@ class Store:
                 self.delete(plural, name, namespace)
                 return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
             thing["metadata"] |= {"name": name} | ({"namespace": namespace} if namespace else {})
+            written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            thing["metadata"]["managedFields"] = [{"manager": "client", "operation": "Update", "time": written}]
             return 201 if verb == "create" else 200, self.put(plural, thing)
 
     def bookmark(self, plural: str, kind: str = "", api_version: str = "") -> None:
