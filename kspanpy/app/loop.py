@@ -154,6 +154,11 @@ class Loop:
         """Inputs in the inbox."""
         return self._inbox.qsize()
 
+    @property
+    def relief(self) -> Inbox:
+        """What a watch may ask whether an Event would be dropped."""
+        return self._inbox
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()
