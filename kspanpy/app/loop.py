@@ -254,7 +254,9 @@ class Loop:
         if self._checkpoint is None:
             return
         self._checkpoint.commit(worked_s)
-        if self._checkpoint.due:
+        # In a flood it would hold up everybody, and need memory when there is least of it.
+        flooded = self._inbox.needed and not self._inbox.empty()
+        if self._checkpoint.overdue or (self._checkpoint.due and not flooded):
             self._snapshot()
 
     def _snapshot(self) -> None:

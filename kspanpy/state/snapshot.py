@@ -18,6 +18,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -25,6 +26,7 @@ import msgspec
 
 import kspanpy.core
 from kspanpy import __version__
+from kspanpy.core.model import Object
 from kspanpy.core.objects.catalog import Record
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.state.errors import UnusableStateError
@@ -55,6 +57,9 @@ _PLAIN: Final = frozenset(
 )
 _FOOTER: Final = 27  # bytes
 _BATCH: Final = 256  # nodes written at a time
+_FEWEST: Final = 5  # fields of an Object that have no default
+_values: Final = attrgetter(*Object.__struct_fields__)
+_DEFAULTS: Final = _values(Object("", "", "", "", ""))
 
 
 def fingerprint(settings: object) -> str:
@@ -91,6 +96,16 @@ class _Writer(pickle.Pickler):
             found = self._known[id(obj)] = len(self._known) * len(_KINDS) + kind
             self.queue.append(obj)
         return found
+
+    def reducer_override(self, obj: object) -> Any:
+        """Most objects have little to say: what stands at its default behind the last word is left out."""
+        if type(obj) is not Object:
+            return NotImplemented
+        values = _values(obj)
+        size = len(values)
+        while size > _FEWEST and values[size - 1] == _DEFAULTS[size - 1]:
+            size -= 1
+        return Object, values[:size]
 
     def batch(self) -> Iterator[object]:
         """The values of the next nodes, one node after the other."""
