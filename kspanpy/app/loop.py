@@ -51,6 +51,7 @@ _SHOWN: Final = 10  # defects that are logged with a traceback; all are counted
 _JUMP_NS: Final = SECOND
 _GAP_S: Final = 30.0  # the longest wait for the watches to catch up
 _GAP_SLEEP_S: Final = 0.1
+_CALM_S: Final = 5.0  # a flood pauses now and then
 _ASKED: Final = 2_000  # lookups that are remembered as open
 
 
@@ -132,6 +133,7 @@ class Loop:
         self._started_ns = self._now_ns = wall_ns()
         self._checkpoint, self._caught_up = checkpoint, caught_up
         self._gap_until_s: float | None = None
+        self._calm_at_s = 0.0
         self._taken: list[tuple[int, Input]] = []  # in this round
         self._cursors: dict[Target, str] = {}  # of this round
         self._asked: dict[ObjectReference, None] = {}
@@ -255,8 +257,10 @@ class Loop:
             return
         self._checkpoint.commit(worked_s)
         # In a flood it would hold up everybody, and need memory when there is least of it.
-        flooded = self._inbox.needed and not self._inbox.empty()
-        if self._checkpoint.overdue or (self._checkpoint.due and not flooded):
+        if self._inbox.needed and not self._inbox.empty():
+            self._calm_at_s = self._monotonic() + _CALM_S
+        calm = self._inbox.empty() or self._monotonic() >= self._calm_at_s
+        if self._checkpoint.overdue or (self._checkpoint.due and calm):
             self._snapshot()
 
     def _snapshot(self) -> None:
