@@ -135,11 +135,18 @@ class Checkpoint:
     @property
     def due(self) -> bool:
         """Whether a snapshot is worth its time, or needed because a round could not be written."""
-        if self._monotonic() < self._retry_at_s:
-            return False
-        if self._state.broken or self._state.journal_bytes > _JOURNAL_BYTES:
+        if self.overdue:
             return True
-        return self._worked_s > max(_REPLAY_S, _SHARE * self.snapshot_s)
+        return self._may_try and self._worked_s > max(_REPLAY_S, _SHARE * self.snapshot_s)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether one is due that can not wait until there is less to do: the journal has an end, and a round was not written."""
+        return self._may_try and (self._state.broken or self._state.journal_bytes > _JOURNAL_BYTES)
+
+    @property
+    def _may_try(self) -> bool:
+        return self._monotonic() >= self._retry_at_s
 
     def snapshot(self, held: Held, cursors: Mapping[Target, str]) -> None:
         """Writes one."""

@@ -3,7 +3,7 @@
 As long as the linker keeps up nobody is limited. A burst makes the watches wait, through TCP, and nothing is lost. But all namespaces
 share one watch of Events: if it had to wait for long, everybody would pay for the one who floods. So when the inbox has been
 under pressure for a while, a namespace that holds more of it than its share loses its newest Events, until the linker has caught up. They are
-counted (`DiscardReason.FLOOD`) and logged by namespace. Objects, which the tree is made of, always wait.
+counted (`DiscardReason.FLOOD`) and logged by namespace; under pressure the watch asks before it reads an Event. Objects, which the tree is made of, always wait.
 
 The share is that of the buffers of a network switch (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet
 switches", 1998): a fixed part of the room that is free. It needs no rates and no history: one who floods finds little room left for more
@@ -67,6 +67,11 @@ class Shares:
             self._held[namespace] -= 1
             if not self._held[namespace]:
                 del self._held[namespace]
+
+    @property
+    def pressed(self) -> bool:
+        """Whether there is pressure, as far as `admit` has seen."""
+        return self._since_s is not None
 
     def admit(self, namespace: str, *, warning: bool, backlog: bool, now_s: float) -> bool:
         """False for an Event that is to be dropped."""
@@ -145,19 +150,28 @@ class Inbox(Queue[Arrival]):
         """Events that were not admitted."""
         return self._losses.total
 
+    @property
+    def needed(self) -> bool:
+        """Whether `drops` may say yes."""
+        return self._shares.pressed
+
+    def drops(self, namespace: str, *, warning: bool, backlog: bool) -> bool:
+        """Whether an Event of this namespace is not admitted now. If so it counts as dropped, and need not be read."""
+        now_s = self._monotonic()
+        with self.mutex:
+            if self._shares.admit(namespace, warning=warning, backlog=backlog, now_s=now_s):
+                return False
+            news = self._losses.note(namespace, now_s)
+        if news:
+            _log.warning(news)
+        return True
+
     def offer(self, item: Arrival, *, timeout: float, backlog: bool = False) -> bool:
         """Puts it in, or drops it and gives False. Raises `queue.Full` after `timeout` seconds: ask again, it may be dropped by then."""
         fact = item.fact
         if isinstance(fact, EventSeen):
-            namespace, now_s = fact.event.namespace, self._monotonic()
-            with self.mutex:
-                admitted = self._shares.admit(
-                    namespace, warning=fact.event.type == "Warning", backlog=backlog, now_s=now_s
-                )
-                news = None if admitted else self._losses.note(namespace, now_s)
-            if news:
-                _log.warning(news)
-            if not admitted:
+            event = fact.event
+            if self.drops(event.namespace, warning=event.type == "Warning", backlog=backlog):
                 return False
         self.put(item, timeout=timeout)
         return True

@@ -45,6 +45,7 @@ _PUT_S: Final = 0.5
 _ENDINGS: Final = 10  # how often the end is tried when a defect interrupts it
 _GAP_S: Final = 30.0  # the longest wait for the watches to catch up
 _GAP_SLEEP_S: Final = 0.1
+_CALM_S: Final = 5.0  # a flood pauses now and then
 _ASKED: Final = 2_000  # lookups that are remembered as open
 
 
@@ -99,6 +100,7 @@ class Loop:
         self._stopping, self._over = Flag(), Flag()
         self._checkpoint, self._caught_up = checkpoint, caught_up
         self._gap_until_s: float | None = None
+        self._calm_at_s = 0.0
         self._taken: list[tuple[int, Input]] = []  # in this round
         self._cursors: dict[Target, str] = {}  # of this round
         self._asked: dict[ObjectReference, None] = {}
@@ -117,6 +119,11 @@ class Loop:
     def waiting(self) -> int:
         """Inputs in the inbox."""
         return self._inbox.qsize()
+
+    @property
+    def relief(self) -> Inbox:
+        """What a watch may ask whether an Event would be dropped."""
+        return self._inbox
 
     def start(self) -> None:
         """Begin."""
@@ -213,7 +220,11 @@ class Loop:
         if self._checkpoint is None:
             return
         self._checkpoint.commit(worked_s)
-        if self._checkpoint.due:
+        # In a flood it would hold up everybody, and need memory when there is least of it.
+        if self._inbox.needed and not self._inbox.empty():
+            self._calm_at_s = self._monotonic() + _CALM_S
+        calm = self._inbox.empty() or self._monotonic() >= self._calm_at_s
+        if self._checkpoint.overdue or (self._checkpoint.due and calm):
             self._snapshot()
 
     def _snapshot(self) -> None:

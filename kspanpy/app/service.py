@@ -103,7 +103,6 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
             loop.deliver(delivery.received_ns, step, target=target, cursor=cursor, backlog=backlog)
 
     lookup = OwnerLookup(client, deliver_step=lambda answer: loop.deliver(time.time_ns(), answer))
-    watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver, resume=resume)
     loop = Loop(
         Linker(how) if held is None else held.linker,
         offer=told.offer,
@@ -114,6 +113,7 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
         caught_up=lambda: watcher.wait_synced(0.0),
         hands_over=bool(settings.lease),
     )
+    watcher = Watcher(client, settings=watch_settings(settings), deliver=deliver, relief=loop.relief, resume=resume)
 
     def vital() -> health.Vital:
         return readings.vital(loop, watcher, draining=signals.asked.is_set)

@@ -2,6 +2,7 @@
 
 from kspanpy.decode.altered import Altered
 from kspanpy.decode.altered import counts as altered
+from kspanpy.decode.glancing import Glance, glance
 from kspanpy.decode.objects import object_from, to_step
 from kspanpy.decode.results import Bookmark, Change, ListPage, Malformed, MalformedReason, WatchFailure
 from kspanpy.decode.streams import list_page, watch_line
@@ -11,11 +12,13 @@ __all__ = [
     "Altered",
     "Bookmark",
     "Change",
+    "Glance",
     "ListPage",
     "Malformed",
     "MalformedReason",
     "WatchFailure",
     "altered",
+    "glance",
     "list_page",
     "nanoseconds",
     "object_from",

@@ -6,7 +6,7 @@ protocol (`listwatch`), `backoff`, `framing`, `known` and `namespaces` are pure;
 
 from kspanpy.kube.client import Client, Response, Stream, connect
 from kspanpy.kube.clock import Clock, SystemClock
-from kspanpy.kube.deliveries import Counters, Delivery, Resume, WatchHealth, WatchState
+from kspanpy.kube.deliveries import Counters, Delivery, Relief, Resume, WatchHealth, WatchState
 from kspanpy.kube.failures import FailureReason, TransportError
 from kspanpy.kube.lookup import OwnerLookup
 from kspanpy.kube.resources import EVENTS, WATCHED, Resource
@@ -22,6 +22,7 @@ __all__ = [
     "Delivery",
     "FailureReason",
     "OwnerLookup",
+    "Relief",
     "Resource",
     "Response",
     "Resume",

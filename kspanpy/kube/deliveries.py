@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
@@ -33,6 +34,17 @@ class Delivery(msgspec.Struct, frozen=True):
     def step(self) -> steps.Input | None:
         """The linker's input; None for an Event that expired and for what only moves the cursor."""
         return self.progress if self.change is None else to_step(self.change.type, self.change.object)
+
+
+class Relief(Protocol):
+    """Who receives Events and can not keep up: what it would drop need not be read. It counts what it drops."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether `drops` is worth asking. Cheap."""
+
+    def drops(self, namespace: str, *, warning: bool, backlog: bool) -> bool:
+        """True: the next Event of this namespace is dropped, and was counted."""
 
 
 class Resume(msgspec.Struct, frozen=True):

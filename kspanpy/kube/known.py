@@ -105,30 +105,45 @@ def _raw(thing: Object) -> msgspec.Raw:
 
 
 class EventSorter:
-    """Listed Events in order of time. Lists come in order of names; a heap of bounded size sorts what fits into it."""
+    """Listed Events in order of time. Lists come in order of names; a heap of bounded size sorts what fits into it.
 
-    def __init__(self, *, capacity: int) -> None:
-        self._capacity = capacity
+    `capacity` is in Events, `size` in bytes of their JSON, which is most of what they take.
+    """
+
+    def __init__(self, *, capacity: int, size: int) -> None:
+        self._capacity, self._room = capacity, size
         self._heap: list[tuple[int, int, Change]] = []
         self._count = 0
 
     def clear(self) -> None:
         """The list begins anew."""
+        self._room += sum(_size(change) for _, _, change in self._heap)
         self._heap.clear()
 
-    def push(self, change: Change, event: Event) -> Change | None:
-        """Hold one more; the earliest comes out when there is no room left."""
+    def push(self, change: Change, event: Event) -> list[Change]:
+        """Hold one more; the earliest come out when there is no room left."""
         self._count += 1
-        entry = (_when(event), self._count, change)
-        if len(self._heap) < self._capacity:
-            heapq.heappush(self._heap, entry)
-            return None
-        return heapq.heappushpop(self._heap, entry)[2]
+        change = Change(change.type, event, change.raw.copy())  # else it would hold all of its page
+        heapq.heappush(self._heap, (_when(event), self._count, change))
+        self._room -= _size(change)
+        earliest = []
+        while self._heap and (len(self._heap) > self._capacity or self._room < 0):
+            earliest.append(self._pop())
+        return earliest
 
     def drain(self) -> Iterator[Change]:
         """The rest, in order."""
         while self._heap:
-            yield heapq.heappop(self._heap)[2]
+            yield self._pop()
+
+    def _pop(self) -> Change:
+        change = heapq.heappop(self._heap)[2]
+        self._room += _size(change)
+        return change
+
+
+def _size(change: Change) -> int:
+    return len(memoryview(change.raw))
 
 
 def _when(event: Event) -> int:

@@ -30,7 +30,17 @@ from typing import TypeAlias
 import msgspec
 
 from kspanpy.core.model import Event, Object
-from kspanpy.decode import Bookmark, Change, Malformed, MalformedReason, WatchFailure, list_page, watch_line
+from kspanpy.decode import (
+    Bookmark,
+    Change,
+    Glance,
+    Malformed,
+    MalformedReason,
+    WatchFailure,
+    glance,
+    list_page,
+    watch_line,
+)
 from kspanpy.decode.fields import MAX_OBJECT_BYTES
 from kspanpy.decode.metadata import resource_version
 from kspanpy.kube.backoff import Backoff
@@ -153,7 +163,7 @@ class ListWatch:
         self._settings = settings
         self._random = random
         self._backoff = Backoff(random)
-        self._sorter = EventSorter(capacity=settings.sort_capacity)
+        self._sorter = EventSorter(capacity=settings.sort_capacity, size=settings.sort_bytes)
         self._limit = settings.page_size
         self._not_before = 0.0
         self._cursor = ""  # "": list
@@ -219,19 +229,20 @@ class ListWatch:
             self._list_version, self._list_number = page.resource_version_text, page.resource_version
         outcomes: list[Outcome] = []
         for item, raw in zip(page.items, page.raws, strict=False):
-            outcome = item if isinstance(item, Malformed) else self._listed(Change("ADDED", item, raw))
-            if outcome is not None:
-                outcomes.append(outcome)
+            if isinstance(item, Malformed):
+                outcomes.append(item)
+            else:
+                outcomes.extend(self._listed(Change("ADDED", item, raw)))
         self._continue = page.continue_token
         if not self._continue:
             self._end_list(outcomes)
         return outcomes
 
-    def _listed(self, change: Change) -> Change | None:
+    def _listed(self, change: Change) -> list[Change]:
         if isinstance(change.object, Event):
             return self._sorter.push(change, change.object)
         self.known.listed(change.object)
-        return change
+        return [change]
 
     def _end_list(self, outcomes: list[Outcome]) -> None:
         outcomes.extend(self._sorter.drain())
@@ -264,13 +275,16 @@ class ListWatch:
         self.streaming = True
         self.failure = self.degraded = None
 
-    def chunk(self, data: bytes, *, now: float) -> list[Outcome]:
-        """Some bytes of the open watch. Close it when `streaming` has become false."""
+    def chunk(self, data: bytes, *, now: float, sheds: Callable[[Glance], bool] | None = None) -> list[Outcome]:
+        """Some bytes of the open watch. Close it when `streaming` has become false.
+
+        `sheds`: what to ask of each Event before it is read; one that is shed moves the cursor and comes to nothing else.
+        """
         outcomes: list[Outcome] = []
         for line in self._lines.feed(data):
             if line is None:
                 outcomes.append(Malformed(MalformedReason.TOO_LARGE, f"a watch line of more than {_LINE} bytes"))
-            elif line.strip():
+            elif line.strip() and (sheds is None or not self._shed(line, sheds, now=now)):
                 outcomes.extend(self._line(line, now=now))
             self._line_at = now
             self._mute = 0
@@ -279,6 +293,15 @@ class ListWatch:
         if self._lines.pending and now - self._line_at > _SLOWEST_LINE_S:
             outcomes.extend(self.failed(FailureReason.SILENT, now=now))
         return outcomes
+
+    def _shed(self, line: bytes, sheds: Callable[[Glance], bool], *, now: float) -> bool:
+        seen = glance(line)
+        if seen is None or not sheds(seen):
+            return False
+        self._cursor = str(seen.resource_version)
+        self._moved_at = now
+        self._note(seen.resource_version)
+        return True
 
     def _line(self, line: bytes, *, now: float) -> list[Outcome]:
         thing = watch_line(line, kind=self.resource.kind, api_version=self.resource.api_version)

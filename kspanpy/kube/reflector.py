@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from kspanpy.decode import Change, Malformed
+from kspanpy.decode import Change, Glance, Malformed
 from kspanpy.kube.client import Client, Stream
 from kspanpy.kube.clock import Clock
-from kspanpy.kube.deliveries import Counters, Delivery, Resume, WatchHealth, WatchState
+from kspanpy.kube.deliveries import Counters, Delivery, Relief, Resume, WatchHealth, WatchState
 from kspanpy.kube.failures import FailureReason, TransportError, retry_after
 from kspanpy.kube.listwatch import Degraded, Failed, List, ListWatch, Outcome, Progress, Rewound, Wait, Watch, version
 from kspanpy.kube.namespaces import Target
@@ -30,7 +30,7 @@ _LATE_S: Final = 5.0  # a watch that has not ended so long after it should have 
 class Reflector:
     """One watched collection. `receive` gets `wanted` changes, the cursors of others, and progress; `settled` is called once:
     listed, caught up after a restart, or known to be out of reach; `absent` whenever it is found to be out of reach; `rewound`
-    when the API server's history has gone back.
+    when the API server's history has gone back. `relief`: what the receiver would drop is dropped before it is read.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Reflector:
         rewound: Callable[[Target], None],
         malformed: Callable[[str, Malformed], None],
         gate: Callable[[], None] | None = None,
+        relief: Relief | None = None,
         resume: Resume | None = None,
     ) -> None:
         self.target = target
@@ -58,6 +59,7 @@ class Reflector:
         self._wanted, self._receive, self._settled, self._malformed = wanted, receive, settled, malformed
         self._absent, self._rewound = absent, rewound
         self._gate = gate
+        self._relief = relief
         self._protocol = ListWatch(target.resource, settings=settings, random=random, resume=resume)
         self._path = target.resource.path(target.namespace)
         self._is_settled = False
@@ -182,11 +184,21 @@ class Reflector:
             self._caught_up_at = self._clock.monotonic() + min(gap_s, _CATCH_UP_S)
             for data in stream.chunks():
                 self._seen(len(data))
-                self._handle(self._protocol.chunk(data, now=self._clock.monotonic()))
+                sheds = self._sheds if self._relief is not None and self._relief.needed else None
+                self._handle(self._protocol.chunk(data, now=self._clock.monotonic(), sheds=sheds))
                 if not self._protocol.streaming or self._stop.is_set():
                     return
             if not self._stop.is_set():
                 self._handle(self._protocol.closed(now=self._clock.monotonic()))
+
+    def _sheds(self, seen: Glance) -> bool:
+        relief = self._relief
+        if relief is None or seen.namespace in self._settings.exclude:  # not wanted, which is no loss
+            return False
+        if not relief.drops(seen.namespace, warning=seen.warning, backlog=self._is_catching_up()):
+            return False
+        self.counters.changes += 1
+        return True
 
     def _open(self, query: Mapping[str, str], *, timeout_s: float) -> Stream:
         stream = self._client.stream(self._path, query=query, timeout_s=timeout_s)

@@ -57,4 +57,7 @@ class WatchSettings:
     """Objects remembered for each watch, to tell after a gap which have gone. The oldest are forgotten, and counted."""
 
     sort_capacity: int = 20_000
-    """Listed Events held back at once to deliver them in order of time."""
+    """Listed Events held back at once to deliver them in order of time ..."""
+
+    sort_bytes: int = 32 * 1024 * 1024
+    """... and bytes of their JSON: enough for 20,000 ordinary ones, not for as many with messages as long as they may be."""

@@ -18,7 +18,7 @@ from kspanpy.decode import Change, ListPage, Malformed, list_page
 from kspanpy.errors import StartupError
 from kspanpy.kube.client import Client
 from kspanpy.kube.clock import Clock, SystemClock
-from kspanpy.kube.deliveries import Counters, Delivery, Resume, WatchHealth
+from kspanpy.kube.deliveries import Counters, Delivery, Relief, Resume, WatchHealth
 from kspanpy.kube.failures import FailureReason, TransportError
 from kspanpy.kube.listwatch import Degraded, Progress
 from kspanpy.kube.namespaces import ProgressMerger, Target, targets, wanted
@@ -34,6 +34,7 @@ _SHOWN: Final = 10  # malformed things that are logged; all are counted
 class Watcher:
     """Start it once, stop it once. `deliver` gets every change; `on_malformed` what could not be read, with its kind.
 
+    `relief`: who tells which Events need not be read, since they would be dropped.
     `resume`: by kind and namespace (empty: all), where a former process stopped. Such watches go on from there without a list.
     """
 
@@ -47,6 +48,7 @@ class Watcher:
         clock: Clock | None = None,
         random: Callable[[], float] = random.random,
         resources: Sequence[Resource] = WATCHED,
+        relief: Relief | None = None,
         resume: Mapping[tuple[str, str], Resume] = MappingProxyType({}),
     ) -> None:
         self._client = client
@@ -80,6 +82,8 @@ class Watcher:
                 rewound=self._rewound,
                 malformed=self._malformed,
                 gate=self._wait_for_objects if target.resource == EVENTS else None,
+                # An unscoped watch shows mostly what is not wanted, which only the whole Event tells.
+                relief=relief if target.resource == EVENTS and not target.unscoped else None,
                 resume=self._resume.get(target.key),
             )
             for target in watched

@@ -29,7 +29,7 @@ FILE: Final = "kspanpy.sqlite"
 SNAPSHOT: Final = "linker.snapshot"
 
 _VERSION: Final = 1
-_MAGIC: Final = b"kspanpy linker snapshot 1\n"
+_MAGIC: Final = b"kspanpy linker snapshot 2\n"
 _PAGES_PER_CHECKPOINT: Final = 4096  # 16 MiB
 _MANY_PAGES: Final = 1024
 

@@ -16,7 +16,9 @@ import pickle
 import platform
 import zlib
 from collections import deque
+from collections.abc import Iterator
 from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -24,6 +26,7 @@ import msgspec
 
 import kspanpy.core
 from kspanpy import __version__
+from kspanpy.core.model import Object
 from kspanpy.core.objects.catalog import Record
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.state.errors import UnusableStateError
@@ -53,7 +56,10 @@ _PLAIN: Final = frozenset(
     }
 )
 _FOOTER: Final = 27  # bytes
-_HERE: Final = "kspanpy.state.snapshot"
+_BATCH: Final = 256  # nodes written at a time
+_FEWEST: Final = 5  # fields of an Object that have no default
+_values: Final = attrgetter(*Object.__struct_fields__)
+_DEFAULTS: Final = _values(Object("", "", "", "", ""))
 
 
 def fingerprint(settings: object) -> str:
@@ -65,31 +71,48 @@ def fingerprint(settings: object) -> str:
     return digest.hexdigest()
 
 
-def _node(number: int, kind: int) -> object:
-    """Stands in the pickle for a node; the loader takes its own function in place of this one."""
-    raise UnusableStateError(f"node {number} of kind {kind} outside of a state")
-
-
 class _Sink(Protocol):
     def write(self, data: Any, /) -> int: ...
 
 
 class _Writer(pickle.Pickler):
-    """Writes nodes as numbers and remembers which are still to be written."""
+    """Writes nodes as numbers and remembers which are still to be written.
+
+    What it writes otherwise, the pickler remembers to the end, so the fewer things there are the less memory it takes.
+    """
 
     def __init__(self, stream: _Sink) -> None:
         super().__init__(stream, _PROTOCOL)
         self.queue: deque[object] = deque()
-        self.count = 0
+        self._known: dict[int, int] = {}  # by id: nothing is freed meanwhile
 
-    def reducer_override(self, obj: object) -> Any:
-        """A node is met for the first time: a number from now on."""
+    def persistent_id(self, obj: object) -> int | None:
+        """A node's number and kind in one; None for anything else."""
         kind = _NUMBERS.get(type(obj))
         if kind is None:
+            return None
+        found = self._known.get(id(obj))
+        if found is None:
+            found = self._known[id(obj)] = len(self._known) * len(_KINDS) + kind
+            self.queue.append(obj)
+        return found
+
+    def reducer_override(self, obj: object) -> Any:
+        """Most objects have little to say: what stands at its default behind the last word is left out."""
+        if type(obj) is not Object:
             return NotImplemented
-        self.queue.append(obj)
-        self.count += 1
-        return _node, (self.count - 1, kind)
+        values = _values(obj)
+        size = len(values)
+        while size > _FEWEST and values[size - 1] == _DEFAULTS[size - 1]:
+            size -= 1
+        return Object, values[:size]
+
+    def batch(self) -> Iterator[object]:
+        """The values of the next nodes, one node after the other."""
+        for _ in range(min(len(self.queue), _BATCH)):
+            node = self.queue.popleft()
+            for name in _NODES[type(node)]:
+                yield getattr(node, name)
 
 
 class _Reader(pickle.Unpickler):
@@ -99,8 +122,6 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Only what a state consists of."""
-        if (module, name) == (_HERE, "_node"):
-            return self._node
         if (module, name) in _PLAIN:
             return super().find_class(module, name)
         if module.startswith("kspanpy.core.") and "." not in name:
@@ -109,11 +130,25 @@ class _Reader(pickle.Unpickler):
                 return found
         raise UnusableStateError(f"{module}.{name} has no place in it"[:200])
 
-    def _node(self, number: int, kind: int) -> object:
-        if number != len(self.nodes):
+    def persistent_load(self, pid: int) -> object:
+        """The node; a new one, without its values, when it is met for the first time."""
+        number, kind = divmod(pid, len(_KINDS))
+        if not 0 <= number <= len(self.nodes):
             raise UnusableStateError("its parts are out of order")
-        self.nodes.append(object.__new__(_KINDS[kind]))
+        if number == len(self.nodes):
+            self.nodes.append(object.__new__(_KINDS[kind]))
         return self.nodes[number]
+
+    def fill(self, first: int) -> int:
+        """Gives the next nodes their values; the number of the node after them."""
+        last = min(first + _BATCH, len(self.nodes))
+        values = iter(self.load())
+        for node in self.nodes[first:last]:
+            for name in _NODES[type(node)]:
+                object.__setattr__(node, name, next(values))
+        if next(values, self) is not self:
+            raise UnusableStateError("its nodes have other values than they had")
+        return last
 
 
 class _Checked:
@@ -137,8 +172,7 @@ def dump(thing: object, stream: BinaryIO) -> tuple[int, int]:
     writer = _Writer(checked)
     writer.dump(thing)
     while writer.queue:
-        node = writer.queue.popleft()
-        writer.dump(tuple(getattr(node, name) for name in _NODES[type(node)]))
+        writer.dump(tuple(writer.batch()))
     return checked.size, checked.crc
 
 
@@ -168,10 +202,7 @@ def load(stream: BinaryIO) -> Any:
         thing = reader.load()
         done = 0
         while done < len(reader.nodes):
-            node = reader.nodes[done]
-            for name, value in zip(_NODES[type(node)], reader.load(), strict=True):
-                object.__setattr__(node, name, value)
-            done += 1
+            done = reader.fill(done)
     except UnusableStateError:
         raise
     except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything

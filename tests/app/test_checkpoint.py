@@ -13,7 +13,7 @@ import pytest
 from kspanpy.app.checkpoint import Checkpoint, Held, SpanShelf, open_state, resumptions
 from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
-from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference, Span
+from kspanpy.core.model import SECOND, Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import EventSeen, ObjectGone, ObjectSeen, OwnerMissing
 from kspanpy.errors import StartupError
@@ -195,6 +195,35 @@ def test_watches_go_on_with_what_they_had_shown(rollout: list[Taken]) -> None:
     assert found[PODS].cursor == "17"
     assert {thing.uid for thing in found[PODS].known} == pods
     assert found["Pod", "elsewhere"].known == []
+
+
+@pytest.mark.parametrize(("overdue", "snapshots"), [(False, 1), (True, 4)])
+def test_in_a_flood_a_snapshot_waits_until_it_has_to(tmp_path: Path, *, overdue: bool, snapshots: int) -> None:
+    """1,000 Events wait, which are four rounds; after the last one there is nothing left to do."""
+
+    class Eager(Checkpoint):
+        due = property(lambda _: True)
+        overdue = property(lambda _: now)
+
+    now = overdue
+    state = open_state(tmp_path, identity="the-cluster")
+    checkpoint = Eager(state, SETTINGS)
+    loop = Loop(
+        Linker(SETTINGS),
+        offer=lambda _: None,
+        lookup=lambda _: None,
+        capacity=2_000,
+        checkpoint=checkpoint,
+        wall_ns=lambda: T0,
+    )
+    for number in range(1_000):
+        event = Event(uid=f"e{number}", name="e", namespace="noisy", involved=ObjectReference("Pod", "noisy", "p", "u"))
+        loop.deliver(T0, EventSeen(event))
+    loop.start()
+    until(lambda: loop.counts.seen == 1_000)
+    assert checkpoint.snapshots == snapshots
+    assert loop.stop(5)
+    state.close()
 
 
 class TestTrouble:

@@ -183,3 +183,32 @@ class TestLog:
             traffic.inbox.report()
         assert len(caplog.messages) <= 201
         assert "other namespaces lost 7500 Events" in caplog.messages[-1]
+
+
+class TestRelief:
+    """What a watch asks before it reads an Event."""
+
+    def test_nobody_need_ask_while_it_is_calm(self, traffic):
+        """So nothing is looked at twice."""
+        traffic.offer(event("busy"), 10)
+        assert not traffic.inbox.needed
+
+    def test_who_floods_is_dropped_unread_and_counted_once(self, traffic):
+        """As if it had been offered; the others are let through, and so are Warnings of one who has less than their share."""
+        traffic.press()
+        assert traffic.inbox.needed
+        assert traffic.inbox.drops("noisy", warning=False, backlog=False)
+        assert not traffic.inbox.drops("quiet", warning=False, backlog=False)
+        assert not traffic.inbox.drops("noisy", warning=False, backlog=True)
+        assert traffic.inbox.dropped == 1
+        traffic.take(CAPACITY // 2 - 100)  # it holds 101 of 1,000: over an eighth of what is free, under a quarter
+        traffic.offer(event("noisy"), 50)
+        assert traffic.inbox.drops("noisy", warning=False, backlog=False)
+        assert not traffic.inbox.drops("noisy", warning=True, backlog=False)
+
+    def test_the_question_ends_with_the_pressure(self, traffic):
+        """The first Event after it finds that out."""
+        traffic.press()
+        traffic.take(CAPACITY // 2)
+        assert not traffic.inbox.drops("noisy", warning=False, backlog=False)
+        assert not traffic.inbox.needed

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -148,6 +149,7 @@ def service(api: int, endpoint: str, folder: Path, **settings: str) -> Iterator[
         "KSPANPY_EXPORTER": "otlp" if endpoint else "none",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "KSPANPY_STATE_DIRECTORY": tempfile.mkdtemp(prefix="state-", dir=folder),  # as in deploy/
         **settings,
     }
     command = [sys.executable, "-m", "kspanpy", "run"]
@@ -219,6 +221,7 @@ _SHOWN = (
     "watch_changes_total",
     "watch_relists",
     "failures",
+    "state",
 )
 
 
@@ -243,8 +246,6 @@ def _show(kspanpy: Service, receiver: Receiver) -> None:
 
 
 if __name__ == "__main__":
-    import tempfile
-
     with tempfile.TemporaryDirectory() as directory:
         figures = flood(json.loads(sys.argv[1]), Path(directory), show=True)
         if len(sys.argv) > 2:

@@ -478,6 +478,49 @@ def test_sorting_events_holds_a_bounded_number() -> None:
     assert [name for _, name in talk.changes()] == ["b", "d", "c", "a"]
 
 
+def test_sorting_events_holds_bounded_bytes() -> None:
+    """Long messages leave room for fewer of them, and none of them keeps the page that it came with."""
+    talk = Conversation(resource=EVENTS, sort_bytes=3_000)
+    things = [
+        event(name, at=at(second), message="x" * 1_000) for name, second in [("a", 9), ("b", 3), ("c", 5), ("d", 1)]
+    ]
+    talk.lists(page(*things, version=10))
+    assert [name for _, name in talk.changes()] == ["b", "d", "c", "a"]
+    talk.answers(410).lists(page(*things, version=20))  # a list that begins anew has all the room again
+    assert [name for _, name in talk.changes()][4:] == ["b", "d", "c", "a"]
+    talk.answers(410).lists(page(event("long", message="x" * 4_000), event("short", at=at(1)), version=30))
+    assert [name for _, name in talk.changes()][8:] == ["long", "short"]
+
+
+def test_an_event_that_is_shed_moves_the_cursor_and_is_not_read() -> None:
+    """What is asked is its namespace; the others are handed out as ever."""
+    talk = Conversation(resource=EVENTS).lists(page(version=10))
+    talk.next()
+    talk.protocol.opened(now=talk.now)
+    lines = []
+    for version, namespace in [(11, "noisy"), (12, "quiet"), (13, "noisy")]:
+        thing = event(f"e{version}", namespace=namespace)
+        thing["metadata"]["resourceVersion"] = str(version)
+        lines.append(line("ADDED", thing))
+    got = talk.protocol.chunk(b"".join(lines), now=talk.now, sheds=lambda seen: seen.namespace == "noisy")
+    assert [o.object.name for o in got if isinstance(o, Change)] == ["e12"]
+    talk.protocol.failed(FailureReason.RESET, now=talk.now)
+    request = talk.next()
+    assert isinstance(request, Watch)
+    assert request.resource_version == "13"
+
+
+def test_what_can_not_be_shed_is_read() -> None:
+    """A version that is no number, a bookmark, an error: nobody is asked."""
+    talk = Conversation(resource=EVENTS).lists(page(version=10))
+    talk.next()
+    talk.protocol.opened(now=talk.now)
+    thing = event("a")
+    thing["metadata"]["resourceVersion"] = "opaque"
+    got = talk.protocol.chunk(line("ADDED", thing) + bookmark(12) + GONE_LINE, now=talk.now, sheds=lambda _: True)
+    assert [type(o) for o in got] == [Change, Progress, Failed]
+
+
 def test_a_missing_right_is_told_once_and_tried_every_five_minutes() -> None:
     """403 degrades; when the right is granted, the watch begins as if nothing had been."""
     talk = Conversation().answers(403).answers(403).answers(403)

@@ -18,7 +18,17 @@ from fakes.objects import event, pod, until
 from kspanpy.core import steps
 from kspanpy.decode import Malformed
 from kspanpy.errors import StartupError
-from kspanpy.kube import EVENTS, WATCHED, Client, Delivery, FailureReason, Watcher, WatchSettings, WatchState
+from kspanpy.kube import (
+    EVENTS,
+    WATCHED,
+    Client,
+    Delivery,
+    FailureReason,
+    Relief,
+    Watcher,
+    WatchSettings,
+    WatchState,
+)
 
 PODS, NODES = WATCHED[1], WATCHED[2]
 
@@ -50,7 +60,13 @@ def watching(client: Client, received: Received) -> Iterator[Callable[..., Watch
     """Start watchers of Events and Pods, unless told otherwise; all are stopped."""
     started: list[Watcher] = []
 
-    def start(*, clock: HastyClock | None = None, resources: Any = (EVENTS, PODS), **settings: Any) -> Watcher:
+    def start(
+        *,
+        clock: HastyClock | None = None,
+        resources: Any = (EVENTS, PODS),
+        relief: Relief | None = None,
+        **settings: Any,
+    ) -> Watcher:
         watcher = Watcher(
             client,
             settings=WatchSettings(**settings),
@@ -58,6 +74,7 @@ def watching(client: Client, received: Received) -> Iterator[Callable[..., Watch
             on_malformed=lambda kind, bad: received.malformed.append((kind, bad)),
             clock=clock,
             resources=resources,
+            relief=relief,
         )
         started.append(watcher)
         watcher.start()
@@ -223,6 +240,37 @@ def test_excluded_namespaces(server: FakeApiServer, received: Received, watching
     watcher = watching(exclude=("kube-system",))
     assert received.changes("Pod") == [("ADDED", "a")]
     assert watcher.counters()["Pod"].filtered == 1
+
+
+class Overrun:
+    """A receiver that takes no Events of the namespace `noisy`, nor of `unwanted`, which nobody should ask for."""
+
+    needed = True
+
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+
+    def drops(self, namespace: str, *, warning: bool, backlog: bool) -> bool:
+        """And counts."""
+        drops = namespace in ("noisy", "unwanted")
+        self.dropped += [namespace] * drops
+        return drops
+
+
+def test_what_the_receiver_would_drop_is_not_read(
+    server: FakeApiServer, received: Received, watching: Callable[..., Watcher]
+) -> None:
+    """It counts as a change all the same; what is not wanted is filtered, as ever; and objects are never dropped."""
+    relief = Overrun()
+    watcher = watching(relief=relief, exclude=("unwanted",))
+    server.put("pods", pod("p", namespace="noisy"))
+    for name, namespace in [("a", "noisy"), ("b", "quiet"), ("c", "unwanted"), ("d", "noisy"), ("e", "quiet")]:
+        server.put("events", event(name, namespace=namespace))
+    assert until(lambda: len(received.changes("Event")) == 2 and len(received.changes("Pod")) == 1)
+    assert received.changes("Event") == [("ADDED", "b"), ("ADDED", "e")]
+    assert relief.dropped == ["noisy", "noisy"]
+    assert watcher.counters()["Event"].changes == 4
+    assert watcher.counters()["Event"].filtered == 1
 
 
 def test_malformed_things_are_counted_by_reason(
