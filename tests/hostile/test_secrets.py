@@ -69,14 +69,14 @@ def leaks(*texts: str | bytes) -> list[str]:
     return [secret for secret in (*PASSWORDS, *ENCODED) if secret in whole]
 
 
-def done(folder: Path, environ: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+def done(folder: Path, environ: dict[str, str], *args: str, patience: float = 30) -> subprocess.CompletedProcess[str]:
     """A command that ends by itself, or is ended after a while."""
     command = [sys.executable, "-m", "kspanpy", *args]
     with subprocess.Popen(
         command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            out, err = process.communicate(timeout=2)
+            out, err = process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             process.terminate()
             out, err = process.communicate(timeout=20)
@@ -226,7 +226,18 @@ def test_a_kubeconfig_that_does_not_work(
 ) -> None:
     """Refused, unreadable, half of it missing: nothing of what is in it is shown."""
     kubeconfig = server.kubeconfig(tmp_path, user=USERS[name])
-    result = done(tmp_path, environ, "run", "--exporter", "none", "--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig)
+    result = done(
+        tmp_path,
+        environ,
+        "run",
+        "--exporter",
+        "none",
+        "--listen",
+        "127.0.0.1:0",
+        "--kubeconfig",
+        kubeconfig,
+        patience=2,
+    )
     assert result.stderr
     assert leaks(result.stdout, result.stderr) == []
 
@@ -245,7 +256,18 @@ def test_an_exec_plugin_that_does_not_work(
 ) -> None:
     """Its output may be the credential itself."""
     kubeconfig = server.kubeconfig(tmp_path, user=exec_user(tmp_path, script))
-    result = done(tmp_path, environ, "run", "--kubeconfig", kubeconfig, "--exporter", "none", "--listen", "127.0.0.1:0")
+    result = done(
+        tmp_path,
+        environ,
+        "run",
+        "--kubeconfig",
+        kubeconfig,
+        "--exporter",
+        "none",
+        "--listen",
+        "127.0.0.1:0",
+        patience=2,
+    )
     assert result.stderr
     assert leaks(result.stdout, result.stderr) == []
 
