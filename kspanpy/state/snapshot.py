@@ -66,8 +66,9 @@ def fingerprint(settings: object) -> str:
     """What wrote a state: it can be read only by the same code with the same settings of the linker."""
     digest = blake2b(digest_size=16)
     digest.update(f"{__version__} {platform.python_version()} {msgspec.__version__} {settings!r}".encode())
-    for path in sorted(Path(kspanpy.core.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
+    for folder in (Path(kspanpy.core.__file__).parent, Path(__file__).parent):  # what is written, and how
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
