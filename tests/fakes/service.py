@@ -21,9 +21,12 @@ from prometheus_client.parser import text_string_to_metric_families
 def until(condition: Callable[[], Any], what: str | Callable[[], str], *, seconds: float = 15) -> None:
     """Waits for another process; `what` is said of it if it takes too long."""
     end = time.monotonic() + seconds
-    while not condition():
+    while True:
+        began = time.monotonic()
+        if condition():
+            return
         assert time.monotonic() < end, what if isinstance(what, str) else what()
-        time.sleep(0.02)
+        time.sleep(max(0.02, 5 * (time.monotonic() - began)))  # to ask must not keep others from working
 
 
 class Process:
