@@ -1,7 +1,7 @@
 """All the watches together: what the service starts, asks for its health and stops.
 
 Objects are listed first, side by side. The Events wait for that, for a bounded time, so that the first of them find the objects they are
-about. The receiver is called by many threads at once; it may block, which slows the watches down through TCP, and nothing is lost.
+about; after a restart they do not. The receiver is called by many threads at once; it may block, which slows the watches down through TCP, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Watcher:
                 absent=self._absent,
                 rewound=self._rewound,
                 malformed=self._malformed,
-                gate=self._wait_for_objects if target.resource == EVENTS else None,
+                gate=self._gate(target),
                 # An unscoped watch shows mostly what is not wanted, which only the whole Event tells.
                 relief=relief if target.resource == EVENTS and not target.unscoped else None,
                 resume=self._resume.get(target.key),
@@ -186,6 +186,10 @@ class Watcher:
             ready = all(target.resource == EVENTS for target in self._unsettled)
         if ready:
             self._objects_first.set()
+
+    def _gate(self, target: Target) -> Callable[[], None] | None:
+        """After a restart nothing waits: the linker knows the objects, and holds what comes before one that is new."""
+        return self._wait_for_objects if target.resource == EVENTS and target.key not in self._resume else None
 
     def _wait_for_objects(self) -> None:
         if not self._clock.wait(self._objects_first, self._settings.owners_first_s):

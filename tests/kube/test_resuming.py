@@ -163,9 +163,8 @@ def test_a_second_life_lists_nothing_and_misses_nothing(server: FakeApiServer, l
 
     second = live(before=first)
     assert not second.watcher.wait_synced(0)
-    assert until(lambda: second.changes() == [("ADDED", "b")])
+    assert until(lambda: sorted(second.changes()) == [("ADDED", "b"), ("ADDED", "e3")]), "neither waits for the other"
     server.bookmark("pods", "Pod", "v1")
-    assert until(lambda: second.changes() == [("ADDED", "b"), ("ADDED", "e3")]), "the Event after its object"
     server.bookmark("events", "Event", "v1")
     assert second.watcher.wait_synced(5)
     assert server.requests("list") == []
@@ -190,7 +189,7 @@ def test_a_second_life_with_expired_cursors_lists_once(server: FakeApiServer, li
 
     second = live(before=first, known=known)
     assert second.watcher.wait_synced(5)
-    assert second.changes() == [("ADDED", "b"), ("DELETED", "a"), ("ADDED", "e1")]
+    assert sorted(second.changes()) == [("ADDED", "b"), ("ADDED", "e1"), ("DELETED", "a")]
     assert {plural: len(server.requests("list", plural)) for plural in ("pods", "events")} == {"pods": 1, "events": 1}
 
 
