@@ -22,7 +22,7 @@ QUICK = Timing(term_s=1, deadline_s=0.6, retry_s=0.1, request_s=0.5)
 
 def until(condition: Callable[[], Any], what: str = "it does not happen") -> None:
     """Waits for another thread."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.005)
