@@ -75,7 +75,9 @@ def test_a_killed_and_a_stopped_leader_lose_nothing(
     )
     say(f"{len(owed)} events owed, 0 missing, in {len(traces)} traces; acknowledged-until was {until}")
     assert [len(trace.roots) for trace in traces] == [1] * len(traces)
-    assert (killed <= 17, stopped <= seconds + 2.5, code) == (True, True, 0)
+    assert killed <= 17, killed
+    assert code == 0
+    assert stopped <= seconds + 5, (stopped, seconds)  # the third is young and lets others go first, for two seconds
     assert lease["spec"]["leaseTransitions"] == 1
     written = {
         (entry["verb"], entry["objectRef"]["resource"], entry["objectRef"].get("namespace"))
