@@ -166,7 +166,7 @@ class Checkpoint:
         _log.debug("snapshot: %d bytes in %.3f s", size, self.snapshot_s)
 
     def restore(self, settings: LinkerSettings) -> Held | None:
-        """What was held at the last commit; None for a new beginning. Raises OSError."""
+        """What was held at the last commit; None for a new beginning. Raises StartupError when the disk does not give it."""
         began = self._monotonic()
         try:
             self._state.begin_restoring(tries=_TRIES)
@@ -180,6 +180,8 @@ class Checkpoint:
             self.errors["restore"] += 1
             self._state.forget_linker()
             return None
+        except OSError as error:
+            raise StartupError(f"KSPANPY_STATE_DIRECTORY can not be read or written: {error}") from None
         if fresh and not taken:
             return None
         if held.emitted == stored:

@@ -287,6 +287,14 @@ class TestTrouble:
         with pytest.raises(StartupError, match=r"KSPANPY_STATE_DIRECTORY .*file.* can not be used"):
             open_state(tmp_path / "file", identity="x")
 
+    def test_a_disk_that_does_not_take_anything_is_no_start(self, tmp_path: Path) -> None:
+        """One line, no traceback."""
+        state = open_state(tmp_path, identity="x")
+        state._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(StartupError, match="KSPANPY_STATE_DIRECTORY can not be read or written"):
+            Checkpoint(state, SETTINGS).restore(SETTINGS)
+        state.close()
+
     def test_a_damaged_snapshot_begins_anew(self, tmp_path: Path, rollout: list[Taken]) -> None:
         """Counted and told."""
         process = Process(tmp_path / "a", Clock())
