@@ -95,7 +95,6 @@ class Checkpoint:
         self.snapshots = 0
         self.snapshot_bytes = 0
         self.snapshot_s = 0.0  # how long the last one took
-        self.snapshot_at_s = monotonic()
         self._state = state
         self._fingerprint = fingerprint((settings, watched))
         self._monotonic = monotonic
@@ -148,17 +147,16 @@ class Checkpoint:
     def _may_try(self) -> bool:
         return self._monotonic() >= self._retry_at_s
 
-    def snapshot(self, held: Held, cursors: Mapping[Target, str]) -> None:
+    def snapshot(self, held: Held) -> None:
         """Writes one."""
         began = self._monotonic()
         content = {name: getattr(held, name) for name in held.__struct_fields__}
         try:
-            size = self._state.snapshot(content, cursors, emitted=held.emitted, fingerprint=self._fingerprint)
+            size = self._state.snapshot(content, {}, emitted=held.emitted, fingerprint=self._fingerprint)
         except Exception as error:  # noqa: BLE001 - counted and logged; the service goes on without
             self._failed("snapshot", error)
             return
-        self.snapshot_at_s = self._monotonic()
-        self.snapshot_s = self.snapshot_at_s - began
+        self.snapshot_s = self._monotonic() - began
         self.snapshot_bytes = size
         self.snapshots += 1
         self._was_broken = False

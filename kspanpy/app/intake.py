@@ -19,14 +19,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from queue import Queue
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from kspanpy.core.steps import EventSeen, Input
+from kspanpy.state import Target
 
 _log = logging.getLogger(__name__)
-
-Target: TypeAlias = tuple[str, str]
-"""What a watch shows: kind, namespace (empty: all)."""
 
 PATIENCE_S: Final = 1.0
 """So long the watches wait before anything is dropped."""

@@ -22,7 +22,7 @@ from typing import Final, Protocol, cast
 
 from kspanpy.app.accounts import Accounts, Counts
 from kspanpy.app.checkpoint import Checkpoint, Held, answered
-from kspanpy.app.intake import Arrival, Inbox, Target
+from kspanpy.app.intake import Arrival, Inbox
 from kspanpy.app.passing import PassingTime
 from kspanpy.core.linker import Linker as RealLinker
 from kspanpy.core.linker import LinkerStats
@@ -38,6 +38,7 @@ from kspanpy.core.steps import (
     SpanEnded,
     Tick,
 )
+from kspanpy.state import Target
 
 BATCH: Final = 256  # inputs between two offers to the sink
 HEARTBEAT_S: Final = 5.0  # the longest sleep
@@ -235,7 +236,7 @@ class Loop:
                 emitted=self._emitted,
                 asked=self._asked,
             )
-            self._checkpoint.snapshot(held, {})
+            self._checkpoint.snapshot(held)
 
     def _take(self) -> list[Arrival]:
         """What is there, after the first wait; empty when there is nothing but time has passed."""
