@@ -52,9 +52,9 @@ def checked(span: Span) -> CheckedSpan | DropReason:
 
 
 def _checked(span: Span) -> CheckedSpan | DropReason:
-    if not (_is_id(span.trace_id, 16) and _is_id(span.span_id, 8)):
+    if not (is_id(span.trace_id, 16) and is_id(span.span_id, 8)):
         return DropReason.INVALID_ID
-    if span.parent_id != b"" and not _is_id(span.parent_id, 8):
+    if span.parent_id != b"" and not is_id(span.parent_id, 8):
         return DropReason.INVALID_ID
     start, end = span.start_ns, span.end_ns
     if type(start) is not int or type(end) is not int or not (0 < start <= MAX_TIME_NS and end <= MAX_TIME_NS):
@@ -68,7 +68,7 @@ def _checked(span: Span) -> CheckedSpan | DropReason:
         links = tuple(
             Link(link.trace_id, link.span_id, clean_text(link.relation))
             for link in links[:MAX_LINKS]
-            if _is_id(link.trace_id, 16) and _is_id(link.span_id, 8)
+            if is_id(link.trace_id, 16) and is_id(link.span_id, 8)
         )
     if not all(isinstance(text, str) for text in (span.name, span.service, span.error)):
         return DropReason.ENCODING
@@ -101,7 +101,8 @@ def _differs(given: object, sent: object) -> bool:
     return given is not sent and given != sent
 
 
-def _is_id(value: bytes, size: int) -> bool:
+def is_id(value: bytes, size: int) -> bool:
+    """Whether it is a trace id (16 bytes) or span id (8); all zero is none."""
     return type(value) is bytes and len(value) == size and value not in _NO_ID
 
 
@@ -109,15 +110,16 @@ def _attributes(given: dict[str, AttributeValue]) -> tuple[list[tuple[str, Attri
     """The attributes that can be encoded, sorted, and how many can not."""
     kept: dict[str, AttributeValue] = {}
     for key, value in given.items():
-        if type(key) is not str or not key:
+        if not isinstance(key, str) or not key:
             continue
         kind = type(value)
+        key = clean_text(str.__str__(key))  # of an enum its text, as below  # noqa: PLW2901
         if kind is str:
-            kept[clean_text(key)] = clean_text(value)  # type: ignore[arg-type]
-        elif isinstance(value, str):  # an enum: its text
-            kept[clean_text(key)] = clean_text(str(value))
+            kept[key] = clean_text(value)  # type: ignore[arg-type]
+        elif isinstance(value, str):
+            kept[key] = clean_text(str(value))
         elif kind is bool or kind is float or (kind is int and value in _INT64):
-            kept[clean_text(key)] = value
+            kept[key] = value
     attributes = sorted(kept.items())  # keys are unique, so values are never compared
     return attributes[:MAX_ATTRIBUTES], len(given) - min(len(attributes), MAX_ATTRIBUTES)
 

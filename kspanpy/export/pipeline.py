@@ -99,12 +99,14 @@ class OtlpPipeline:
         refused: list[DropReason] = []
         repaired = 0
         for span in spans:
-            good = checked(span)
-            if isinstance(good, DropReason):
-                refused.append(good)
-                continue
-            repaired += good.repaired
-            encoded = self._encoder.encode_checked(good)
+            encoded: EncodedSpan | DropReason | None = self._encoder.encode_clean(span)
+            if encoded is None:
+                good = checked(span)
+                if isinstance(good, DropReason):
+                    refused.append(good)
+                    continue
+                repaired += good.repaired
+                encoded = self._encoder.encode_checked(good)
             if isinstance(encoded, DropReason):
                 refused.append(encoded)
             elif self._has_shelf and not self._queue.fits(encoded):

@@ -22,13 +22,21 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlag
 from kspanpy.core.model import Span
 from kspanpy.export import DropReason, cluster_attributes
 from kspanpy.export.checked import MAX_ATTRIBUTES, MAX_TEXT, checked
-from kspanpy.export.encode import MAX_RESOURCES, Encoder
+from kspanpy.export.encode import MAX_KEYS, MAX_NAMES, MAX_RESOURCES, MAX_SHAPES, Encoder
 from kspanpy.export.otlp_json import JsonEncoder
 from kspanpy.export.queue import EncodedSpan
+from kspanpy.export.wire import MAX_HEADS, MAX_INTEGERS
+from tests.export.plain import plainly
 from tests.export.spans import T0, link, span, spans
 from tests.fakes.collector import span_ids
 
 CLUSTER = cluster_attributes({"deployment.environment.name": "test"}, cluster_uid="c-1", cluster_name="prod")
+
+
+class Word(StrEnum):
+    """Text that is not exactly a str."""
+
+    READY = "ready"
 
 
 def decode(payload: bytes) -> ExportTraceServiceRequest:
@@ -84,6 +92,57 @@ def test_assembled_bytes_are_canonical():
     """Bytes put together field by field are the bytes that protobuf writes for the whole message."""
     payload = Encoder(CLUSTER).encode(variety())
     assert decode(payload).SerializeToString(deterministic=True) == payload
+
+
+VALUES = (
+    st.text(st.characters())
+    | st.integers()
+    | st.booleans()
+    | st.floats()
+    | st.sampled_from(
+        ["", "x" * 127, "x" * 128, "x" * 255, "é" * 128, "x" * MAX_TEXT, "é" * MAX_TEXT, "x" * (MAX_TEXT + 1)]
+    )
+    | st.sampled_from(
+        [0, 1, True, False, 1.0, -0.0, 0.0, float("nan"), -1, 2**63 - 1, -(2**63), 2**63, None, Word.READY]
+    )
+)
+KEYS = st.sampled_from(["a", "b", "k8s.pod.name", "é", "", "x" * 200, "\ud800", Word.READY, "ready", 5])
+ANY_SPAN = st.builds(
+    span,
+    st.integers(1, 9),
+    parent_id=st.sampled_from([b"", b"12345678"]),
+    name=st.sampled_from(["Pod.Started", "", "é", "x" * 3000, "\udfff", Word.READY]),
+    service=st.sampled_from(["kubelet", "", "é", "x" * 300]),
+    start_ns=st.sampled_from([1, T0, 2**64 - 1]),
+    end_ns=st.sampled_from([1, T0 + 7, 2**64 - 1]),
+    attributes=st.dictionaries(KEYS, VALUES) | st.just({f"k{number}": number for number in range(130)}),
+    error=st.sampled_from(["", "BackOff", "é" * 2000, "x" * 3000, "\ud800", Word.READY]),
+    links=st.sampled_from([(), (link(),), (link("é" * 100), link("")), (link("\ud800"),), (link(),) * 130, [link()]]),
+)
+KEPT = Encoder(CLUSTER)
+
+
+@given(ANY_SPAN)
+def test_the_bytes_are_those_of_protobuf(one):
+    """Whatever is in a span, and whatever was encoded before it: what protobuf's classes write, built plainly of the checked span."""
+    plain = plainly(one)
+    for encoder in (Encoder({}), KEPT):
+        encoded = encoder.encode_span(one)
+        assert (encoded.payload if isinstance(encoded, EncodedSpan) else encoded) == plain
+
+
+@given(ANY_SPAN)
+def test_only_what_needs_no_repair_goes_the_short_way(one):
+    """A span that is written without `checked` is one in which `checked` finds nothing to repair."""
+    if KEPT.encode_clean(one) is not None:
+        assert not checked(one).repaired
+
+
+def test_equal_values_of_other_types_are_other_bytes():
+    """1, True and 1.0 are equal, and so are 0.0 and -0.0; what was remembered of one must not be sent for the other."""
+    for value in (1, True, 1.0, 0, False, 0.0, -0.0, 1, True, 1.0):
+        one = span(attributes={"k": value})
+        assert KEPT.encode_span(one).payload == plainly(one)
 
 
 def test_golden():
@@ -190,17 +249,25 @@ def test_each_service_is_one_resource():
     assert resources == [{"k8s.cluster.uid": "c-1", "service.name": name} for name in ("a", "b")]
 
 
-def test_the_cache_of_resources_is_bounded():
-    """A flood of service names costs time, not memory."""
+def test_what_is_remembered_is_bounded():
+    """A flood of service names, of names, of keys, of values costs time, not memory; and the bytes stay right."""
     encoder = Encoder({})
-    encoder.encode([span(1, service=f"s{number}") for number in range(3 * MAX_RESOURCES)])
+    for number in range(3 * MAX_RESOURCES):
+        one = span(
+            1,
+            service=f"s{number}",
+            name=f"n{number}",
+            attributes={f"k{number}": "x" * number, "count": number, "text": "x" * number, "a": "b"},
+        )
+        encoded = encoder.encode_span(one)
+        assert number % 97 or encoded.payload == plainly(one)
     assert len(encoder._resources) <= MAX_RESOURCES
-
-
-class Word(StrEnum):
-    """Text that is not exactly a str."""
-
-    READY = "ready"
+    assert len(encoder._names) <= MAX_NAMES
+    assert len(encoder._keys) <= MAX_KEYS
+    assert len(encoder._shapes) <= MAX_SHAPES
+    for key in encoder._keys.values():
+        assert len(key.heads) <= MAX_HEADS
+        assert len(key._integers) <= MAX_INTEGERS
 
 
 BAD = [
@@ -239,6 +306,7 @@ REPAIRED = [
     pytest.param({"attributes": {"k": "x" * 10**6}}, lambda s: len(s.attributes[0].value.string_value) == MAX_TEXT, id="long"),
     pytest.param({"attributes": {"k": None, "l": [1], "m": 2**63, 5: "x", "": "y"}}, lambda s: s.dropped_attributes_count == 5, id="wrong types"),
     pytest.param({"attributes": {f"k{i}": i for i in range(200)}}, lambda s: (len(s.attributes), s.dropped_attributes_count) == (MAX_ATTRIBUTES, 72), id="too many"),
+    pytest.param({"attributes": {Word.READY: "x", "b": [1]}}, lambda s: s.attributes[0].key == "ready", id="enum as key"),
     pytest.param({"links": (link(),) * 200}, lambda s: (len(s.links), s.dropped_links_count) == (128, 72), id="too many links"),
 ]  # fmt: skip
 
