@@ -101,7 +101,7 @@ class Encoder:
     def _payload(self, span: Span, dropped_attributes: int = 0, dropped_links: int = 0) -> bytes:
         """The span as a field of a ScopeSpans message. Raises anything if it is not clean."""
         start, end, attributes, links = span.start_ns, span.end_ns, span.attributes, span.links
-        if not (type(start) is type(end) is int and 0 < start <= end <= MAX_TIME_NS):
+        if not (type(start) is type(end) is int and 0 < start <= end <= MAX_TIME_NS and type(attributes) is dict):
             raise NotCleanError
         if span.service not in self._resources:
             _clean(span.service)

@@ -283,6 +283,7 @@ BAD = [
     pytest.param({"start_ns": 1.5}, DropReason.INVALID_TIME, id="float time"),
     pytest.param({"name": None}, DropReason.ENCODING, id="no name"),
     pytest.param({"attributes": None}, DropReason.ENCODING, id="no attributes"),
+    pytest.param({"attributes": ""}, DropReason.ENCODING, id="text as attributes"),
     pytest.param({"links": (None,)}, DropReason.ENCODING, id="no link"),
     pytest.param({"error": 7}, DropReason.ENCODING, id="number as error"),
 ]
