@@ -11,12 +11,9 @@ import threading
 from typing import Final, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from kspanpy import __version__
+from kspanpy.export import answers
 from kspanpy.export.retry import Accepted, Outcome, Transient, grpc_outcome
 from kspanpy.export.settings import OtlpSettings
 from kspanpy.export.tls import TlsFiles, read
@@ -32,7 +29,7 @@ _OPTIONS: Final = (
 )
 _CONNECTION_CODES: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL"})
 
-_Call: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, ExportTraceServiceResponse]"
+_Call: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, Accepted]"
 
 
 class GrpcSender:
@@ -55,7 +52,7 @@ class GrpcSender:
             self._disconnect()
         try:
             call = self._connected()
-            response = call(payload, timeout=timeout_s, metadata=self._metadata)
+            return call(payload, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             outcome, code = _failure(error)
             if code in _CONNECTION_CODES:
@@ -64,8 +61,6 @@ class GrpcSender:
         except Exception as error:  # noqa: BLE001 - closed meanwhile, unreadable key: nothing that a later attempt might not cure
             self._disconnect()
             return Transient(f"{type(error).__name__}: {error}")
-        partial = response.partial_success
-        return Accepted(max(partial.rejected_spans, 0), partial.error_message)
 
     def close(self) -> None:
         """Cancels a call under way."""
@@ -81,7 +76,7 @@ class GrpcSender:
                 self._call = self._channel.unary_unary(
                     METHOD,
                     request_serializer=lambda payload: payload,
-                    response_deserializer=ExportTraceServiceResponse.FromString,
+                    response_deserializer=answers.accepted,
                 )
             return self._call
 
@@ -113,13 +108,6 @@ def _failure(error: grpc.RpcError) -> tuple[Outcome, str]:
 def _retry_info(metadata: object) -> float | None:
     """The delay of the RetryInfo in a status' details; None without one."""
     for name, value in metadata or ():  # type: ignore[attr-defined]
-        if name != "grpc-status-details-bin":
-            continue
-        try:
-            for detail in Status.FromString(value).details:
-                info = RetryInfo()
-                if detail.Is(RetryInfo.DESCRIPTOR) and detail.Unpack(info):
-                    return max(0.0, float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9))
-        except (DecodeError, TypeError, ValueError):
-            return None
+        if name == "grpc-status-details-bin":
+            return answers.retry_delay_s(value)
     return None

@@ -12,11 +12,9 @@ import time
 from typing import Final
 
 import requests
-from google.protobuf.message import DecodeError
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from kspanpy import __version__
+from kspanpy.export import answers
 from kspanpy.export.interruptible import InterruptibleAdapter
 from kspanpy.export.retry import Accepted, Outcome, Permanent, Transient, http_outcome, retry_after
 from kspanpy.export.settings import OtlpSettings
@@ -103,19 +101,15 @@ def _outcome(response: requests.Response, body: bytes) -> Outcome:
     if kind == "text/html":
         # A login page or a web interface says 200 to everything; nobody took the spans.
         return Permanent(f"HTTP {response.status_code} with a web page: not an OTLP endpoint")
-    if kind != PROTOBUF or not body:
+    if kind != PROTOBUF:
         return Accepted()
     try:
-        partial = ExportTraceServiceResponse.FromString(body).partial_success
-    except DecodeError:
+        return answers.accepted(body)
+    except ValueError:
         return Accepted()  # the status says that it has the spans
-    return Accepted(max(partial.rejected_spans, 0), partial.error_message)
 
 
 def _error_text(kind: str, body: bytes) -> str:
     if kind == PROTOBUF:
-        try:
-            return str(Status.FromString(body).message)
-        except DecodeError:
-            return ""
+        return answers.status_message(body)
     return body[:512].decode("utf-8", "replace") if kind in ("text/plain", "application/json", "") else ""
