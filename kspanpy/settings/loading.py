@@ -38,15 +38,18 @@ class Loaded(NamedTuple):
 
 
 def load(flags: Mapping[str, object] | None = None) -> Loaded:
-    """The effective settings. A flag that is None was not given. Raises UsageError."""
+    """The effective settings. A flag that is None was not given, an empty variable is not set. Raises UsageError."""
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     _refuse_unknown(os.environ)
+    variables = {
+        name: value for name in reference.fields() if (value := os.environ.get(reference.variable(name), "")) != ""
+    }
     otel = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
     defaults = {}
-    if otel in reference.choices("exporter") and "exporter" not in given and not os.environ.get("KSPANPY_EXPORTER"):
+    if otel in reference.choices("exporter") and "exporter" not in given and "exporter" not in variables:
         defaults["exporter"] = otel
     try:
-        settings = Settings(**{**defaults, **given})  # type: ignore[arg-type]
+        settings = Settings.model_validate({**defaults, **variables, **given})
     except ValidationError as error:
         raise UsageError(_one_line(error, given)) from None
     return Loaded(settings, {name: _source(name, given, defaults) for name in reference.fields()})

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 PREFIX: Final = "KSPANPY_"
 
@@ -27,11 +26,11 @@ def _split(value: object) -> object:
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4096, pattern=_PRINTABLE)]
 Namespace = Annotated[str, StringConstraints(pattern=_NAMESPACE)]
-Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_split), Field(max_length=256)]
+Namespaces = Annotated[tuple[Namespace, ...], BeforeValidator(_split), Field(max_length=256)]
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set
 _ANNOTATION = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 Annotation = Annotated[str, StringConstraints(pattern=_ANNOTATION)]
-Annotations = Annotated[tuple[Annotation, ...], NoDecode, BeforeValidator(_split), Field(max_length=16)]
+Annotations = Annotated[tuple[Annotation, ...], BeforeValidator(_split), Field(max_length=16)]
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 _SUBDOMAIN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
 Lease = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_SUBDOMAIN)]
@@ -39,12 +38,10 @@ LeaseNamespace = Annotated[str, StringConstraints(strip_whitespace=True, pattern
 Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_ADDRESS)]
 
 
-class Settings(BaseSettings):
-    """What the user may change. An empty variable counts as not set."""
+class Settings(BaseModel):
+    """What the user may change."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_ignore_empty=True,
+    model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
