@@ -71,7 +71,8 @@ def make(settings: Settings, otlp: OtlpSettings, *, cluster_uid: str, shelf: She
                 bytes=settings.queue_megabytes * MEBIBYTE,
                 shelf_bytes=settings.spill_megabytes * MEBIBYTE,
             )
-            return otlp_pipeline(otlp, attributes, limits=limits, shelf=shelf)
+            through_sdk = settings.otlp_exporter == "sdk"
+            return otlp_pipeline(otlp, attributes, limits=limits, shelf=shelf, through_sdk=through_sdk)
         case "console":
             return ConsoleSink()
         case "file":

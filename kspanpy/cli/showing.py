@@ -42,7 +42,8 @@ def tell(
             otlp.resource_attributes, cluster_uid=uid, cluster_name=settings.cluster_name
         )
         file_sink = export.SpanFile(output, attributes) if output is not None else None
-        backend = export.otlp_pipeline(otlp, attributes) if send else None
+        through_sdk = settings.otlp_exporter == "sdk"
+        backend = export.otlp_pipeline(otlp, attributes, through_sdk=through_sdk) if send else None
         sinks: list[SpanSink] = [sink for sink in (file_sink, backend) if sink is not None]
         telling = Telling(settings, service=otlp.service_name, sinks=sinks, keep=keep, to_now=to_now)
 

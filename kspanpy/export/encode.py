@@ -116,6 +116,8 @@ class Encoder:
                 text = value.encode()
                 add(heads[len(text)])
                 add(text)
+            elif isinstance(value, str):
+                add(writer.text(_text_of(value)))
             else:
                 add(writer.other(value))
         if dropped_attributes:
@@ -190,6 +192,14 @@ def _clean(text: str) -> bytes:
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         raise NotCleanError
     return text.encode()
+
+
+def _text_of(value: str) -> bytes:
+    """An enum's text, if that is what it compares as."""
+    text = str(value)
+    if text != value:
+        raise NotCleanError
+    return _clean(text)
 
 
 def _remember(cache: dict[_Key, _Value], key: _Key, value: _Value, limit: int) -> _Value:

@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from kspanpy.export.shelf import Shelf
 
 
-def otlp_sender(settings: OtlpSettings) -> Sender:
-    """What sends by the protocol of the settings; a `UsageError` if a TLS file can not be read."""
+def otlp_sender(settings: OtlpSettings, *, through_sdk: bool = False) -> Sender:
+    """What sends by the protocol of the settings; a `UsageError` if a TLS file can not be read.
+
+    `through_sdk`: by the exporter of the OpenTelemetry SDK, which is otherwise not even imported.
+    """
     TlsFiles(settings).check()
+    if through_sdk:
+        from kspanpy.export.otlp_sdk import SdkSender  # noqa: PLC0415
+
+        return SdkSender(settings)
     if settings.protocol == "grpc":
         from kspanpy.export.otlp_grpc import GrpcSender  # noqa: PLC0415 - 0.4 s to import
 
@@ -33,9 +40,11 @@ def otlp_pipeline(
     limits: QueueLimits | None = None,
     shelf: Shelf | None = None,
     on_acknowledged: Callable[[Sequence[bytes]], None] | None = None,
+    through_sdk: bool = False,
 ) -> OtlpPipeline:
     """A running OTLP output. `resource_attributes`: of `cluster_attributes`; without them, those of the settings alone.
 
+    `through_sdk`: of `otlp_sender`.
     With a `shelf` nothing that was offered is lost with the process, and what waits there is sent; its owner closes it, afterwards.
     """
     from kspanpy.export.encode import Encoder  # noqa: PLC0415
@@ -43,7 +52,7 @@ def otlp_pipeline(
 
     attributes = settings.resource_attributes if resource_attributes is None else resource_attributes
     return OtlpPipeline(
-        otlp_sender(settings),
+        otlp_sender(settings, through_sdk=through_sdk),
         Encoder(attributes),
         settings,
         limits=limits,

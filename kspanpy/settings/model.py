@@ -84,6 +84,11 @@ class Settings(BaseModel):
     exporter: Literal["otlp", "console", "file", "none"] = Field(
         "otlp", description="Where spans go: an OTLP backend (OTEL_EXPORTER_OTLP_*), the console, a file, or nowhere."
     )
+    otlp_exporter: Literal["kspanpy", "sdk"] = Field(
+        "kspanpy",
+        description="What sends OTLP: kspanpy's own code, or the exporter of the OpenTelemetry SDK, which sends the same "
+        "spans but is slower and tells less of what a receiver says.",
+    )
     output: Text = Field("", description="File for the exporter `file`, one OTLP/JSON request per line; - is stdout.")
     queue_spans: int = Field(
         65_536, ge=512, le=5_000_000, description="Finished spans kept while the backend is away; then the oldest go."
@@ -152,7 +157,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "traceparent",
         "traceparent_annotations",
     ),
-    "Export": ("exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
+    "Export": ("exporter", "otlp_exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
     "State": ("state_directory", "spill_megabytes"),
     "Memory": ("max_objects", "max_pending", "inbox_items"),
     "High availability": ("lease", "lease_namespace"),

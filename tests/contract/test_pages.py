@@ -31,7 +31,11 @@ def test_every_variable_of_the_code_is_on_the_page_and_no_other() -> None:
     """Both ways, as whole words."""
     page = set(re.findall(r"\b(?:KSPANPY|OTEL)_[A-Z_]*[A-Z]\b", (DOCS / "configuration.md").read_text()))
     code = {reference.variable(name) for name in reference.fields()} | {variable.name for variable in VARIABLES}
-    page |= {name.replace("_OTLP_", "_OTLP_TRACES_") for name in page if "_OTLP_" in name and "_TRACES_" not in name}
+    page |= {
+        name.replace("_OTLP_", "_OTLP_TRACES_")
+        for name in page
+        if name.startswith("OTEL_EXPORTER_OTLP_") and "_TRACES_" not in name
+    }
     assert page - {"OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"} == code
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 from kspanpy.core.model import Link, Span
+from tests.scenarios.replaying import CAPTURES, entries_of, spans_of
 
 T0 = 1_800_000_000_000_000_000
 TRACE = bytes(range(1, 17))
@@ -37,3 +40,9 @@ def spans(count: int, first: int = 1) -> list[Span]:
 def link(relation: str = "continues") -> Link:
     """A link to some other trace."""
     return Link(bytes(range(17, 33)), bytes(range(33, 41)), relation)
+
+
+@functools.cache
+def captured() -> tuple[Span, ...]:
+    """The spans of every capture and scenario."""
+    return tuple(one for path in CAPTURES.values() for one in spans_of(entries_of(path)))

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 import pytest
 from google.protobuf import json_format
@@ -27,7 +27,7 @@ from kspanpy.export.otlp_json import JsonEncoder
 from kspanpy.export.queue import EncodedSpan
 from kspanpy.export.wire import MAX_HEADS, MAX_INTEGERS
 from tests.export.plain import plainly
-from tests.export.spans import T0, link, span, spans
+from tests.export.spans import T0, captured, link, span, spans
 from tests.fakes.collector import span_ids
 
 CLUSTER = cluster_attributes({"deployment.environment.name": "test"}, cluster_uid="c-1", cluster_name="prod")
@@ -37,6 +37,12 @@ class Word(StrEnum):
     """Text that is not exactly a str."""
 
     READY = "ready"
+
+
+class Name(str, Enum):  # noqa: UP042 - on purpose
+    """Text that shows itself as another one."""
+
+    POD = "pod"
 
 
 def decode(payload: bytes) -> ExportTraceServiceRequest:
@@ -136,6 +142,14 @@ def test_only_what_needs_no_repair_goes_the_short_way(one):
     """A span that is written without `checked` is one in which `checked` finds nothing to repair."""
     if KEPT.encode_clean(one) is not None:
         assert not checked(one).repaired
+
+
+def test_the_spans_of_the_captures_need_no_repair():
+    """All of them go the short way, and are what protobuf's classes write."""
+    for one in captured():
+        encoded = KEPT.encode_clean(one)
+        assert encoded is not None
+        assert encoded.payload == plainly(one)
 
 
 def test_equal_values_of_other_types_are_other_bytes():
