@@ -17,11 +17,11 @@ from pathlib import Path
 from kspanpy import __version__, export
 from kspanpy.app import leading, readings, sinks
 from kspanpy.app.checkpoint import Checkpoint, SpanShelf, open_state, resumptions
+from kspanpy.app.linking import linker_settings
 from kspanpy.app.loop import Loop
 from kspanpy.app.signals import Interrupted, Signals
 from kspanpy.app.told import Told
 from kspanpy.core.linker import Linker
-from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import EventSeen
 from kspanpy.errors import UsageError
 from kspanpy.kube import Delivery, OwnerLookup, Watcher, WatchSettings, connect
@@ -36,22 +36,6 @@ _log = logging.getLogger(__name__)
 _THREADS_END_S = 2.0  # of watches and lookups, which end at once unless a request hangs
 _LEAST_DRAIN_S = 1.0
 _RELEASE_S = 1.0
-
-
-def linker_settings(settings: Settings, *, cluster_uid: str, service: str) -> LinkerSettings:
-    """The part of the settings that the linker works with."""
-    return LinkerSettings(
-        cluster_uid=cluster_uid,
-        service=service,
-        traceparent=settings.traceparent,
-        traceparent_annotations=settings.traceparent_annotations,
-        hold_s=settings.hold_seconds,
-        settle_s=settings.settle_seconds,
-        quiet_s=settings.quiet_seconds,
-        story_cap_s=settings.story_cap_seconds,
-        max_objects=settings.max_objects,
-        max_pending=settings.max_pending,
-    )
 
 
 def watch_settings(settings: Settings) -> WatchSettings:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from kspanpy.app.service import linker_settings
+from kspanpy.app.linking import linker_settings
 from kspanpy.core.linker import Linker
 from kspanpy.core.model import AttributeValue, Span
 from kspanpy.core.telling.attributes import is_root

@@ -2,13 +2,13 @@
 
     settings, variables     the standard OTEL_* variables -> OtlpSettings
     checked                 the last gate: one bad span costs itself
-    encode, otlp_json       spans -> protobuf bytes, JSON lines
+    wire, encode, otlp_json spans -> protobuf bytes, JSON lines
     queue, delivery, retry  sans-IO: what waits, what is sent next, what an answer means
     shelf, shelving         where what waits is kept on disk, and the driver between it and the queue
-    otlp_grpc, otlp_http    single attempts that send ready bytes
+    otlp_grpc, otlp_http    single attempts that send ready bytes; answers: what receivers say; otlp_sdk: by the SDK
     pipeline                the thread that carries it all out; file, console: the other sinks
 
-Importing this package imports neither gRPC nor requests nor protobuf: `kspanpy --help` is quick.
+Importing this package imports neither gRPC nor requests nor protobuf; what is sent needs no protobuf at all.
 """
 
 from kspanpy.export.console import ConsoleSink

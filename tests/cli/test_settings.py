@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kspanpy.app.service import linker_settings
+from kspanpy.app.linking import linker_settings
 from kspanpy.core import sanitize
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.errors import UsageError
