@@ -91,7 +91,10 @@ class SpanQueue:
         self.in_flight_bytes = 0
         self.shelved_bytes = 0
         """Of all spans with a number that are not settled."""
-        self._waiting: deque[tuple[int, EncodedSpan]] = deque()  # (when it came, span): what waits in memory
+        self._waiting: deque[EncodedSpan] = deque()  # in memory
+        self._came: deque[int] = (
+            deque()
+        )  # when each of them came; a deque of its own is 56 bytes a span less than pairs
         self._waiting_bytes = 0
         self._spilled_bytes = 0
         self._read = 0  # the highest number that is or was in memory
@@ -143,7 +146,8 @@ class SpanQueue:
             return
         self.emitted += 1
         if not span.number:
-            self._waiting.append((now_ns, span))
+            self._waiting.append(span)
+            self._came.append(now_ns)
             self._waiting_bytes += size
             while self._is_over_memory() and self._waiting:
                 self._drop_oldest()  # at worst the one that just came, when everything else is in flight
@@ -204,7 +208,7 @@ class SpanQueue:
         """When the next batch shall be taken; None when nothing waits in memory, the past when a batch is full."""
         if not self._waiting:
             return None
-        since = self._waiting[0][0]
+        since = self._came[0]
         if len(self._waiting) >= self.limits.batch_spans or self._waiting_bytes >= self.limits.batch_bytes:
             return since
         return since + self.limits.batch_age_ns
@@ -215,10 +219,10 @@ class SpanQueue:
         batch: list[EncodedSpan] = []
         size = 0
         while self._waiting and len(batch) < most:
-            span = self._waiting[0][1]
+            span = self._waiting[0]
             if size + span.size > self.limits.batch_bytes:
                 break
-            self._waiting.popleft()
+            self._pop()
             batch.append(span)
             size += span.size
         self._waiting_bytes -= size
@@ -242,16 +246,22 @@ class SpanQueue:
         """The end: what waits, and these, stays on the shelf for the next process or is lost; how many are lost."""
         self.in_flight -= len(in_flight)
         self.in_flight_bytes -= sum(span.size for span in in_flight)
-        pending = [*in_flight, *(span for _, span in self._waiting)]
+        pending = [*in_flight, *self._waiting]
         lost = sum(not span.number for span in pending)
         self.dropped[reason] += lost
         self.left += len(pending) - lost + self.spilled
         self._waiting.clear()
+        self._came.clear()
         self._waiting_bytes = self.spilled = self._spilled_bytes = self.shelved_bytes = 0
         return lost
 
+    def _pop(self) -> EncodedSpan:
+        self._came.popleft()
+        return self._waiting.popleft()
+
     def _append(self, span: EncodedSpan, now_ns: int) -> None:
-        self._waiting.append((now_ns, span))
+        self._waiting.append(span)
+        self._came.append(now_ns)
         self._waiting_bytes += span.size
         self._read = span.number
 
@@ -268,7 +278,7 @@ class SpanQueue:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        _, oldest = self._waiting.popleft()
+        oldest = self._pop()
         self._waiting_bytes -= oldest.size
         self.dropped[DropReason.QUEUE_FULL] += 1
         if oldest.number:

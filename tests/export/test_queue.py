@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -20,6 +22,19 @@ def item(number: int, size: int = 100) -> EncodedSpan:
 def numbers(batch) -> list[int]:
     """Which items these are."""
     return [int.from_bytes(one.key, "big") for one in batch]
+
+
+def test_a_waiting_span_costs_no_more_than_is_counted():
+    """In memory, as the allocator sees it, for few and for ten times as many: what `KSPANPY_QUEUE_MEGABYTES` bounds is true."""
+    for count in (2_000, 20_000):
+        queue = SpanQueue(QueueLimits(spans=count))
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(count):
+            queue.put(item(number, 1000), number * SECOND)
+        cost = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        assert queue.queued_bytes * 0.9 < cost <= queue.queued_bytes
 
 
 def test_a_batch_is_due_when_it_is_full_or_old():
@@ -128,7 +143,8 @@ class Books(RuleBasedStateMachine):
         assert queue.emitted == queue.acknowledged + sum(queue.dropped.values()) + queue.queued + queue.in_flight
         assert queue.in_flight == sum(map(len, self.batches))
         assert queue.in_flight_bytes == sum(one.size for batch in self.batches for one in batch)
-        assert queue.queued_bytes == sum(one.size for _, one in queue._waiting)
+        assert queue.queued_bytes == sum(one.size for one in queue._waiting)
+        assert len(queue._came) == len(queue._waiting)
 
     @invariant()
     def bounded(self):
