@@ -114,13 +114,14 @@ class OtlpPipeline:
             else:
                 ready.append(encoded)
 
-        with self._changed:
-            self._repaired += repaired
-            if self._is_closed:
-                refused += [DropReason.SHUTDOWN] * len(ready)
-                ready = []
-            for reason in refused:
-                self._queue.refuse(reason)
+        if refused or repaired or self._is_closed:  # seldom; `_enqueue` sees a pipeline that is closed meanwhile
+            with self._changed:
+                self._repaired += repaired
+                if self._is_closed:
+                    refused += [DropReason.SHUTDOWN] * len(ready)
+                    ready = []
+                for reason in refused:
+                    self._queue.refuse(reason)
         if ready:
             self._shelving.put(ready, self._enqueue)
 
