@@ -70,16 +70,21 @@ def leaks(*texts: str | bytes) -> list[str]:
 
 
 def done(folder: Path, environ: dict[str, str], *args: str, patience: float = 30) -> subprocess.CompletedProcess[str]:
-    """A command that ends by itself, or is ended after a while."""
+    """A command that ends by itself, or is ended after a while, but not before it has said something."""
     command = [sys.executable, "-m", "kspanpy", *args]
     with subprocess.Popen(
         command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        try:
-            out, err = process.communicate(timeout=patience)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            out, err = process.communicate(timeout=20)
+        for _ in range(10):
+            try:
+                out, err = process.communicate(timeout=patience)
+                break
+            except subprocess.TimeoutExpired as late:
+                if late.stderr:
+                    process.terminate()
+        else:
+            process.kill()
+            out, err = process.communicate()
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
