@@ -36,7 +36,9 @@ _ROOT: Final = struct.Struct("<2s16s2s8s").pack  # trace_id, span_id, each with 
 _CHILD: Final = struct.Struct("<2s16s2s8s2s8s").pack  # and parent_span_id
 _TIMES: Final = struct.Struct("<cQcQ").pack  # start_time_unix_nano, end_time_unix_nano
 _INTERNAL: Final = b"\x30\x01"  # kind
-_CODE_ERROR: Final = b"\x18\x02"
+_DROPPED_ATTRIBUTES: Final = b"\x50"  # tags of the counts
+_DROPPED_LINKS: Final = b"\x70"
+_CODE_ERROR: Final = b"\x18\x02"  # status.code
 _FLAGS: Final = b"\x00\x01\x00\x00"  # SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK: known not to be remote
 _SPAN_FLAGS: Final = b"\x85\x01" + _FLAGS
 _LINK_FLAGS: Final = b"\x35" + _FLAGS
@@ -121,11 +123,11 @@ class Encoder:
             else:
                 add(writer.other(value))
         if dropped_attributes:
-            add(b"\x50" + varint(dropped_attributes))
+            add(_DROPPED_ATTRIBUTES + varint(dropped_attributes))
         if links != ():
             add(self._links(links))
         if dropped_links:
-            add(b"\x70" + varint(dropped_links))
+            add(_DROPPED_LINKS + varint(dropped_links))
         error = span.error
         add(_UNSET if error == "" else field(15, field(2, _clean(error)) + _CODE_ERROR) + _SPAN_FLAGS)
         content = b"".join(parts)
