@@ -42,6 +42,9 @@ from kspanpy.state import Target
 
 BATCH: Final = 256  # inputs between two offers to the sink
 HEARTBEAT_S: Final = 5.0  # the longest sleep
+ROUND_S: Final = 0.1
+"""From a round to the next when there is little to do. What trickles in is taken together: a round for each
+input would cost more than the linker does, and nobody sees a tenth of a second in what is held for seconds anyway."""
 _PUT_S: Final = 0.5
 _ENDINGS: Final = 10  # how often the end is tried when a defect interrupts it
 _GAP_S: Final = 30.0  # the longest wait for the watches to catch up
@@ -243,6 +246,8 @@ class Loop:
         batch: list[Arrival] = []
         try:
             batch.append(self._inbox.get(timeout=self._sleep_s()))
+            if self._inbox.qsize() < BATCH:
+                self._stopping.wait(self._pause_s())
             while len(batch) < BATCH:
                 batch.append(self._inbox.get_nowait())
         except Empty:
@@ -255,7 +260,10 @@ class Loop:
         due = self._linker.next_deadline()
         if due is None:
             return HEARTBEAT_S
-        return min(max(self._time.until_s(due), 0.001), HEARTBEAT_S)
+        return min(max(self._time.until_s(due), self._pause_s(), 0.001), HEARTBEAT_S)
+
+    def _pause_s(self) -> float:
+        return max(self.heartbeat_s + ROUND_S - self._monotonic(), 0.0)
 
     def _step(self, fact: Input) -> list[Output]:
         if self._checkpoint is not None:
