@@ -46,6 +46,15 @@ def parse(data: Bytes, type_: type[W], *, limit: int = MAX_OBJECT_BYTES) -> W | 
     return decoded
 
 
+def strict(data: Bytes, type_: type[W]) -> W | None:
+    """`data` as a wire struct if it is JSON that fits; None: ask `parse` what can be made of it."""
+    try:
+        decoded: W = _decoder(type_).decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return decoded
+
+
 def dump(value: object) -> msgspec.Raw:
     """A plain value as JSON in ASCII: the only form that every repaired text survives."""
     try:

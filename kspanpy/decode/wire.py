@@ -1,7 +1,8 @@
 """Kubernetes JSON as it comes over the wire: only the fields that are read, each of which may be missing or null.
 
 Unknown fields are skipped by msgspec without being decoded. `Raw` fields are decoded later or only searched: `NOTHING`
-stands for a missing one. Field names are those of the Kubernetes API, in snake case.
+stands for a missing one. Field names are those of the Kubernetes API, in snake case. Frozen ones are keys of what is
+`remembered`.
 """
 # ruff: noqa: D101 - the API reference describes them
 
@@ -16,7 +17,7 @@ class Wire(msgspec.Struct, rename="camel", gc=False):
     """The base: camel case on the wire."""
 
 
-class OwnerReference(Wire):
+class OwnerReference(Wire, frozen=True):
     api_version: str | None = None
     kind: str | None = None
     name: str | None = None
@@ -55,7 +56,7 @@ class Thing(Wire):
     metadata: Metadata | None = None
 
 
-class ObjectReference(Wire):
+class ObjectReference(Wire, frozen=True):
     kind: str | None = None
     namespace: str | None = None
     name: str | None = None
@@ -102,7 +103,7 @@ class Event(Thing):
     deprecated_last_timestamp: str | None = None
 
 
-class Condition(Wire):
+class Condition(Wire, frozen=True):
     type: str | None = None
     status: str | None = None
     reason: str | None = None
@@ -111,7 +112,7 @@ class Condition(Wire):
     last_update_time: str | None = None
 
 
-class TemplateContainer(Wire):
+class TemplateContainer(Wire, frozen=True):
     name: str | None = None
     image: str | None = None
 
@@ -189,28 +190,28 @@ class Other(Thing):
     spec: msgspec.Raw = NOTHING
 
 
-class WaitingState(Wire):
+class WaitingState(Wire, frozen=True):
     reason: str | None = None
 
 
-class RunningState(Wire):
+class RunningState(Wire, frozen=True):
     started_at: str | None = None
 
 
-class TerminatedState(Wire):
+class TerminatedState(Wire, frozen=True):
     reason: str | None = None
     exit_code: int | None = None
     started_at: str | None = None
     finished_at: str | None = None
 
 
-class ContainerState(Wire):
+class ContainerState(Wire, frozen=True):
     waiting: WaitingState | None = None
     running: RunningState | None = None
     terminated: TerminatedState | None = None
 
 
-class ContainerStatus(Wire):
+class ContainerStatus(Wire, frozen=True):
     name: str | None = None
     restart_count: int | None = None
     state: ContainerState | None = None
