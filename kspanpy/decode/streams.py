@@ -31,7 +31,7 @@ def watch_line(line: bytes, *, kind: str = "", api_version: str = "") -> Change 
         # If what is between this beginning and the last brace is one JSON value, it is the object, and there is nothing else in
         # the line: it need not be parsed twice.
         raw = msgspec.Raw(memoryview(line)[begins.end() : -1])
-        thing = plain_object(raw, kind=kind, api_version=api_version)
+        thing = plain_object(line, begins.end(), raw, kind=kind, api_version=api_version)
         if thing is not None:
             return thing if isinstance(thing, Malformed) else Change(_CHANGE[begins[1]], thing, raw)
     event = parse(line, wire.WatchEvent)
