@@ -100,7 +100,7 @@ class Container(msgspec.Struct, frozen=True, gc=False):
     last_finished_ns: int | None = None
 
 
-class Object(msgspec.Struct, frozen=True):
+class Object(msgspec.Struct, frozen=True, gc=False):
     """One version of one watched object: its metadata, and the few spec and status fields that decide its lifecycle.
 
     One flat struct serves every kind: a field that a kind does not have keeps its default.
@@ -163,7 +163,7 @@ class Object(msgspec.Struct, frozen=True):
         return None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One version of a core/v1 Event. Which of the times and counts are set depends on who wrote it: see `core.timing`."""
 
     uid: str
