@@ -40,12 +40,14 @@ word: Final = _vocabulary(sanitize.NAME)
 term: Final = _vocabulary(sanitize.REASON)
 """The same, of reasons, states and names of programs, which are shorter."""
 
+_field_path: Final = _vocabulary(fields.FIELD_PATH)
+
 
 def count(value: int | None) -> int:
     """A number of things: the API's int32, never negative."""
     if value is None or value < 0:
         return 0
-    return value if value <= _INT32 else _INT32
+    return min(value, _INT32)
 
 
 def resource_version(value: str | None) -> int | None:
@@ -60,7 +62,7 @@ def generation(value: int | None) -> int:
     """metadata.generation and status.observedGeneration are int64."""
     if value is None or value < 0:
         return 0
-    return value if value <= _INT64 else _INT64
+    return min(value, _INT64)
 
 
 def allowed(values: dict[str, str | None] | None, allow: frozenset[str], limit: int) -> Mapping[str, str]:
@@ -71,7 +73,11 @@ def allowed(values: dict[str, str | None] | None, allow: frozenset[str], limit: 
     return _mapping(tuple(kept)) if kept else _NO_TEXTS
 
 
-_mapping = remembered(dict[str, str], capacity=_SHARED)
+def _make_mapping(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return dict(items)
+
+
+_mapping = remembered(_make_mapping, capacity=_SHARED)
 _CONTEXT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
 
 
@@ -105,7 +111,7 @@ def reference(value: wire.ObjectReference | None) -> model.ObjectReference:
         text(value.uid, sanitize.NAME),
         word(value.api_version),
         resource_version(value.resource_version),
-        text(value.field_path, fields.FIELD_PATH),
+        _field_path(value.field_path),
     )
 
 

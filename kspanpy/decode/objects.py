@@ -78,7 +78,9 @@ def object_from(raw: Bytes, *, kind: str = "", api_version: str = "") -> Object 
     return _model(thing, form, name)
 
 
-def plain_object(line: bytes, at: int, raw: msgspec.Raw, *, kind: str, api_version: str) -> Object | Event | Malformed | None:
+def plain_object(
+    line: bytes, at: int, raw: msgspec.Raw, *, kind: str, api_version: str
+) -> Object | Event | Malformed | None:
     """The same in one pass for JSON without any oddity, which stands in `line` from `at` on. None: it has some, or is no JSON."""
     name = _guess(line, at, kind=kind, api_version=api_version)
     form = _form(name)

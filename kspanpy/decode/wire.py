@@ -1,8 +1,7 @@
 """Kubernetes JSON as it comes over the wire: only the fields that are read, each of which may be missing or null.
 
 Unknown fields are skipped by msgspec without being decoded. `Raw` fields are decoded later or only searched: `NOTHING`
-stands for a missing one. Field names are those of the Kubernetes API, in snake case. Frozen ones are keys of what is
-`remembered`.
+stands for a missing one. Field names are those of the Kubernetes API, in snake case.
 """
 # ruff: noqa: D101 - the API reference describes them
 
@@ -17,7 +16,11 @@ class Wire(msgspec.Struct, rename="camel", gc=False):
     """The base: camel case on the wire."""
 
 
-class OwnerReference(Wire, frozen=True):
+class Part(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    """The base of what comes again and again in equal form, so that what is made of it is `remembered`."""
+
+
+class OwnerReference(Part, frozen=True):
     api_version: str | None = None
     kind: str | None = None
     name: str | None = None
@@ -56,7 +59,7 @@ class Thing(Wire):
     metadata: Metadata | None = None
 
 
-class ObjectReference(Wire, frozen=True):
+class ObjectReference(Part, frozen=True):
     kind: str | None = None
     namespace: str | None = None
     name: str | None = None
@@ -103,7 +106,7 @@ class Event(Thing):
     deprecated_last_timestamp: str | None = None
 
 
-class Condition(Wire, frozen=True):
+class Condition(Part, frozen=True):
     type: str | None = None
     status: str | None = None
     reason: str | None = None
@@ -112,7 +115,7 @@ class Condition(Wire, frozen=True):
     last_update_time: str | None = None
 
 
-class TemplateContainer(Wire, frozen=True):
+class TemplateContainer(Part, frozen=True):
     name: str | None = None
     image: str | None = None
 
@@ -190,28 +193,28 @@ class Other(Thing):
     spec: msgspec.Raw = NOTHING
 
 
-class WaitingState(Wire, frozen=True):
+class WaitingState(Part, frozen=True):
     reason: str | None = None
 
 
-class RunningState(Wire, frozen=True):
+class RunningState(Part, frozen=True):
     started_at: str | None = None
 
 
-class TerminatedState(Wire, frozen=True):
+class TerminatedState(Part, frozen=True):
     reason: str | None = None
     exit_code: int | None = None
     started_at: str | None = None
     finished_at: str | None = None
 
 
-class ContainerState(Wire, frozen=True):
+class ContainerState(Part, frozen=True):
     waiting: WaitingState | None = None
     running: RunningState | None = None
     terminated: TerminatedState | None = None
 
 
-class ContainerStatus(Wire, frozen=True):
+class ContainerStatus(Part, frozen=True):
     name: str | None = None
     restart_count: int | None = None
     state: ContainerState | None = None
