@@ -197,7 +197,7 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     relation: str
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """A finished span, as it will be sent, once.
 
     trace_id has 16 bytes, span_id and parent_id 8; `parent_id` is empty for a root. `error` is the status description of a

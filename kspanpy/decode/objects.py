@@ -31,14 +31,14 @@ _PARTIAL = "PartialObjectMetadata"
 class _Form(NamedTuple):
     """How the objects of one kind and apiVersion are read; `row` is None for Events."""
 
-    wire: type[wire.Thing]
+    wire: type[wire.AnyThing]
     strict: Callable[[Bytes], Any]
     row: kinds.Row | None
 
 
 def _make_form(name: tuple[str, str]) -> _Form:
     row = None if kinds.is_event(*name) else kinds.row(*name)
-    type_ = wire.Event if row is None else row.wire
+    type_: type[wire.AnyThing] = wire.Event if row is None else row.wire
     return _Form(type_, decoder(type_).decode, row)
 
 
@@ -98,23 +98,24 @@ def to_step(change_type: str, thing: Object | Event) -> steps.Input | None:
     return steps.ObjectGone(thing) if change_type == "DELETED" else steps.ObjectSeen(thing)
 
 
-def _name_of(thing: wire.Thing, *, kind: str, api_version: str) -> tuple[str, str]:
+def _name_of(thing: wire.AnyThing, *, kind: str, api_version: str) -> tuple[str, str]:
     if not thing.kind or thing.kind == _PARTIAL:
         return kind, api_version
     return thing.kind, thing.api_version or (api_version if thing.kind == kind else "")
 
 
-def _model(thing: wire.Thing, form: _Form, name: tuple[str, str]) -> Object | Event | Malformed:
+def _model(thing: wire.AnyThing, form: _Form, name: tuple[str, str]) -> Object | Event | Malformed:
     kind, api_version = name
-    metadata = thing.metadata
-    if metadata is None:
+    short = thing.metadata
+    if short is None:
         return malformed(MalformedReason.NO_METADATA, kind)
-    if not metadata.name and not metadata.uid:
+    if not short.name and not short.uid:
         return malformed(MalformedReason.NO_IDENTITY, kind)
     if not kind:
         return malformed(MalformedReason.NO_KIND)
     if form.row is None:
-        return _event(cast("wire.Event", thing), metadata)
+        return _event(cast("wire.Event", thing), short)
+    metadata = cast("wire.Metadata", short)
     return Object(  # in the order of its fields: by name it takes several times as long
         word(api_version),
         word(kind),
@@ -139,7 +140,7 @@ _NO_SOURCE = wire.EventSource()
 _NO_SERIES = wire.EventSeries()
 
 
-def _event(thing: wire.Event, metadata: wire.Metadata) -> Event:
+def _event(thing: wire.Event, metadata: wire.ShortMetadata) -> Event:
     source = thing.source or thing.deprecated_source or _NO_SOURCE
     series = thing.series or _NO_SERIES
     involved = thing.involved_object or thing.regarding

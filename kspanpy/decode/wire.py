@@ -36,26 +36,37 @@ class ManagedFields(Wire):
     fields: msgspec.Raw = msgspec.field(default=NOTHING, name="fieldsV1")
 
 
-class Metadata(Wire):
+class ShortMetadata(Wire):
+    """What is read of an Event's: the rest would be decoded for nothing."""
+
     name: str | None = None
     namespace: str | None = None
     uid: str | None = None
     resource_version: str | None = None
-    generation: int | None = None
     creation_timestamp: str | None = None
+    annotations: dict[str, str | None] | None = None
+
+
+class Metadata(ShortMetadata):
+    generation: int | None = None
     deletion_timestamp: str | None = None
     deletion_grace_period_seconds: int | None = None
     labels: dict[str, str | None] | None = None
-    annotations: dict[str, str | None] | None = None
     owner_references: list[OwnerReference | None] | None = None
     managed_fields: list[ManagedFields | None] | None = None
 
 
-class Thing(Wire):
-    """Any object: its metadata only."""
+class AnyThing(Wire):
+    """What all have."""
 
     kind: str | None = None
     api_version: str | None = None
+    metadata: ShortMetadata | None = None
+
+
+class Thing(AnyThing):
+    """Any object: its metadata only."""
+
     metadata: Metadata | None = None
 
 
@@ -79,7 +90,7 @@ class EventSeries(Wire):
     last_observed_time: str | None = None
 
 
-class Event(Thing):
+class Event(AnyThing):
     """core/v1, and the names that events.k8s.io/v1 has for the same fields."""
 
     involved_object: ObjectReference | None = None
