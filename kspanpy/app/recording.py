@@ -31,7 +31,7 @@ class Recorder:
             note=note,
         )
         self._writer: CaptureWriter | None = None
-        watch = WatchSettings(include=settings.namespaces, exclude=settings.exclude_namespaces)
+        watch = WatchSettings(include=settings.namespaces, exclude=settings.exclude_namespaces, keeps_json=True)
         self._watcher = Watcher(self._client, settings=watch, deliver=self._deliver)
         self._lock = Lock()
         self._kinds: Counter[str] = Counter()  # at most one entry for each watched kind

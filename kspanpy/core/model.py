@@ -100,7 +100,7 @@ class Container(msgspec.Struct, frozen=True, gc=False):
     last_finished_ns: int | None = None
 
 
-class Object(msgspec.Struct, frozen=True):
+class Object(msgspec.Struct, frozen=True, gc=False):
     """One version of one watched object: its metadata, and the few spec and status fields that decide its lifecycle.
 
     One flat struct serves every kind: a field that a kind does not have keeps its default.
@@ -163,7 +163,7 @@ class Object(msgspec.Struct, frozen=True):
         return None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One version of a core/v1 Event. Which of the times and counts are set depends on who wrote it: see `core.timing`."""
 
     uid: str
@@ -197,7 +197,7 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     relation: str
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """A finished span, as it will be sent, once.
 
     trace_id has 16 bytes, span_id and parent_id 8; `parent_id` is empty for a root. `error` is the status description of a

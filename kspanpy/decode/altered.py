@@ -24,10 +24,10 @@ class Altered(StrEnum):
 
 
 class _Counts:
-    __slots__ = ("cleaned", "cut", "left_out")
+    __slots__ = ("cleaned", "cut", "left_out", "passed_over")
 
     def __init__(self) -> None:
-        self.cleaned = self.cut = self.left_out = 0
+        self.cleaned = self.cut = self.left_out = self.passed_over = 0
 
 
 _counts = _Counts()
@@ -40,6 +40,16 @@ def counts() -> Mapping[Altered, int]:
         Altered.CLEANED: _counts.cleaned,
         Altered.LEFT_OUT: _counts.left_out,
     }
+
+
+def total() -> int:
+    """A number that moves when something is altered or passed over."""
+    return _counts.cut + _counts.cleaned + _counts.left_out + _counts.passed_over
+
+
+def pass_over() -> None:
+    """A long text stands where it means nothing. That is no loss, but nothing to remember either."""
+    _counts.passed_over += 1
 
 
 def clean(value: str, limit: int) -> str:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 from kspanpy.core import model, sanitize
 from kspanpy.decode import fields, specs, wire
 from kspanpy.decode.altered import first
-from kspanpy.decode.metadata import conditions, count, generation, reference, text, word
+from kspanpy.decode.metadata import conditions, count, generation, reference, term, text, word
+from kspanpy.decode.remembered import remembered
 from kspanpy.decode.times import nanoseconds
 
 Fields: TypeAlias = dict[str, Any]
@@ -115,20 +116,20 @@ def _pod(thing: wire.Pod) -> Fields:
     return {
         "images": specs.images(spec),
         "observed_generation": generation(status.observed_generation),
-        "phase": word(status.phase, sanitize.REASON),
+        "phase": term(status.phase),
         "node_name": word(spec.node_name),
-        "restart_policy": word(spec.restart_policy, sanitize.REASON),
+        "restart_policy": term(spec.restart_policy),
         "conditions": conditions(status.conditions),
         "containers": tuple(
-            _container(entry) for entry in first(statuses, fields.MAX_CONTAINERS) if entry is not None and entry.name
+            [_container(entry) for entry in first(statuses, fields.MAX_CONTAINERS) if entry is not None and entry.name]
         ),
-        "claims": _claims(spec.volumes, pod_name),
+        "claims": _claims(spec.volumes, pod_name) if spec.volumes else (),
     }
 
 
-def _claims(volumes: list[wire.Volume | None] | None, pod_name: str) -> tuple[str, ...]:
+def _claims(volumes: list[wire.Volume | None], pod_name: str) -> tuple[str, ...]:
     names = []
-    for volume in volumes or ():
+    for volume in volumes:
         if volume is None:
             continue
         if volume.persistent_volume_claim is not None and volume.persistent_volume_claim.claim_name:
@@ -139,18 +140,18 @@ def _claims(volumes: list[wire.Volume | None] | None, pod_name: str) -> tuple[st
     return tuple(first(names, fields.MAX_CLAIMS))
 
 
-def _container(entry: wire.ContainerStatus) -> model.Container:
+def _make_container(entry: wire.ContainerStatus) -> model.Container:
     now, last = entry.state or wire.ContainerState(), entry.last_state or wire.ContainerState()
     state, reason, code = "", "", None
     started: str | None = None
     finished: str | None = None
     if (terminated := now.terminated) is not None:
-        state, reason, code = "terminated", word(terminated.reason, sanitize.REASON), terminated.exit_code
+        state, reason, code = "terminated", term(terminated.reason), terminated.exit_code
         started, finished = terminated.started_at, terminated.finished_at
     elif now.running is not None:
         state, started = "running", now.running.started_at
     elif now.waiting is not None:
-        state, reason = "waiting", word(now.waiting.reason, sanitize.REASON)
+        state, reason = "waiting", term(now.waiting.reason)
     return model.Container(
         name=word(entry.name),
         state=state,
@@ -159,9 +160,12 @@ def _container(entry: wire.ContainerStatus) -> model.Container:
         finished_ns=nanoseconds(finished),
         exit_code=None if code is None else min(max(code, -_EXIT_CODE), _EXIT_CODE - 1),
         restarts=count(entry.restart_count),
-        last_reason=word(last.terminated.reason, sanitize.REASON) if last.terminated else "",
+        last_reason=term(last.terminated.reason) if last.terminated else "",
         last_finished_ns=nanoseconds(last.terminated.finished_at) if last.terminated else None,
     )
+
+
+_container = remembered(_make_container, capacity=1024)
 
 
 def _node(thing: wire.Node) -> Fields:
@@ -175,7 +179,7 @@ def _node(thing: wire.Node) -> Fields:
 def _claim(thing: wire.PersistentVolumeClaim) -> Fields:
     spec, status = thing.spec or wire.ClaimSpec(), thing.status or wire.ClaimStatus()
     return {
-        "phase": word(status.phase, sanitize.REASON),
+        "phase": term(status.phase),
         "volume_name": text(spec.volume_name, sanitize.NAME),
         "conditions": conditions(status.conditions),
     }

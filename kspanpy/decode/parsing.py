@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
@@ -27,8 +27,13 @@ _MISFIT = object()
 _MAX_DIGITS = 100  # longer integers are quadratic to read and mean nothing
 
 
+NOT_STRICT: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What `decoder(...).decode` raises for what only `parse` understands, if at all."""
+
+
 @cache
-def _decoder(type_: Hashable) -> msgspec.json.Decoder[Any]:
+def decoder(type_: Hashable) -> msgspec.json.Decoder[Any]:
+    """The strict step alone."""
     return msgspec.json.Decoder(cast("type[Any]", type_))
 
 
@@ -38,7 +43,7 @@ def parse(data: Bytes, type_: type[W], *, limit: int = MAX_OBJECT_BYTES) -> W | 
     if size > limit:
         return malformed(MalformedReason.TOO_LARGE, f"{size} bytes, at most {limit} are read")
     try:
-        decoded: W = _decoder(type_).decode(data)
+        decoded: W = decoder(type_).decode(data)
     except RecursionError:
         return malformed(MalformedReason.TOO_DEEP)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -40,7 +40,7 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
     detail: str = ""
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One line of a watch: what happened to an object, the object, and its JSON for a capture file."""
 
     type: str  # ADDED, MODIFIED, DELETED

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from kspanpy.core import model, sanitize
 from kspanpy.decode import fields, parsing, wire
 from kspanpy.decode.altered import clean, first
+from kspanpy.decode.remembered import remembered
 from kspanpy.decode.results import Malformed
 
 DIGEST = model.PART_DIGEST
@@ -72,10 +73,18 @@ def _read(data: bytes) -> Spec:
 _remembered = lru_cache(maxsize=_REMEMBERED)(_read)
 
 
+Shared = TypeVar("Shared", tuple[str, ...], tuple[tuple[str, str], ...])
+
+
 @lru_cache(maxsize=4096)
-def shared(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The same tuple for equal names: thousands of objects consist of the same parts."""
-    return names
+def _shared(values: Any) -> Any:
+    return values
+
+
+def shared(values: Shared) -> Shared:
+    """The same tuple for equal values: thousands of objects consist of the same parts, and run the same images."""
+    same: Shared = _shared(values)
+    return same
 
 
 def images(spec: wire.TemplateSpec | None) -> tuple[tuple[str, str], ...]:
@@ -83,11 +92,16 @@ def images(spec: wire.TemplateSpec | None) -> tuple[tuple[str, str], ...]:
     if spec is None:
         return ()
     every = (spec.containers or []) + (spec.init_containers or [])
-    return tuple(
-        (clean(container.name or "", sanitize.NAME), clean(container.image or "", fields.IMAGE))
-        for container in first(every, fields.MAX_CONTAINERS)
-        if container is not None
+    return shared(
+        tuple([_image(container) for container in first(every, fields.MAX_CONTAINERS) if container is not None])
     )
+
+
+def _make_image(container: wire.TemplateContainer) -> tuple[str, str]:
+    return clean(container.name or "", sanitize.NAME), clean(container.image or "", fields.IMAGE)
+
+
+_image = remembered(_make_image, capacity=1024)
 
 
 def _text(value: str | None) -> str:

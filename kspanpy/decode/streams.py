@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -10,19 +11,29 @@ from kspanpy.core import sanitize
 from kspanpy.decode import fields, wire
 from kspanpy.decode.metadata import count, text, word
 from kspanpy.decode.metadata import resource_version as number
-from kspanpy.decode.objects import object_from
+from kspanpy.decode.objects import object_from, plain_object
 from kspanpy.decode.parsing import Bytes, parse
 from kspanpy.decode.results import Bookmark, Change, ListPage, Malformed, MalformedReason, WatchFailure, malformed
 
 CHANGES: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
+_PLAIN = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')  # as API servers write it
+_CHANGE: Final = {change.encode(): change for change in CHANGES}
 MAX_PAGE_BYTES = 512 * 1024 * 1024
 _TOKEN = 16 * 1024  # a continue token is an opaque text of some hundred bytes
 _VERSION = 128
 
 
-def watch_line(line: Bytes, *, kind: str = "", api_version: str = "") -> Change | Bookmark | WatchFailure | Malformed:
+def watch_line(line: bytes, *, kind: str = "", api_version: str = "") -> Change | Bookmark | WatchFailure | Malformed:
     """One line of a watch response. Never raises."""
+    begins = _PLAIN.match(line) if len(line) <= fields.MAX_OBJECT_BYTES else None
+    if begins is not None and line[-1:] == b"}":
+        # If what is between this beginning and the last brace is one JSON value, it is the object, and there is nothing else in
+        # the line: it need not be parsed twice.
+        raw = msgspec.Raw(memoryview(line)[begins.end() : -1])
+        thing = plain_object(line, begins.end(), raw, kind=kind, api_version=api_version)
+        if thing is not None:
+            return thing if isinstance(thing, Malformed) else Change(_CHANGE[begins[1]], thing, raw)
     event = parse(line, wire.WatchEvent)
     if isinstance(event, Malformed):
         return event

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from functools import lru_cache
+from typing import Final
+
+from kspanpy.decode.altered import pass_over
+from kspanpy.decode.remembered import remembered
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,18}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
@@ -19,16 +22,12 @@ _LIMIT = (date(2262, 1, 1).toordinal() - _EPOCH_DAY) * 86_400 * _NANOSECONDS
 _LONGEST = 48
 
 
-def nanoseconds(text: str | None) -> int | None:
-    """The time since the Unix epoch, or None for no time, garbage, and times that can not be sent."""
-    if not text or len(text) > _LONGEST:
+def _nanoseconds(text: str | None) -> int | None:
+    if not text:
         return None
-    return _parse(text)
-
-
-# One creation time is read with every version of its object, so most of the calls repeat an earlier one.
-@lru_cache(maxsize=8192)
-def _parse(text: str) -> int | None:
+    if len(text) > _LONGEST:
+        pass_over()
+        return None
     match = _RFC3339.fullmatch(text)
     if match is None:
         return None
@@ -46,6 +45,11 @@ def _parse(text: str) -> int | None:
         total += zone if sign == "-" else -zone
     result = total * _NANOSECONDS + (int(fraction[:9].ljust(9, "0")) if fraction else 0)
     return result if 0 <= result < _LIMIT else None
+
+
+# One creation time is read with every version of its object, so most of the calls repeat an earlier one.
+nanoseconds: Final = remembered(_nanoseconds, capacity=8192)
+"""The time since the Unix epoch, or None for no time, garbage, and times that can not be sent."""
 
 
 def rfc3339(ns: int) -> str:

@@ -16,7 +16,11 @@ class Wire(msgspec.Struct, rename="camel", gc=False):
     """The base: camel case on the wire."""
 
 
-class OwnerReference(Wire):
+class Part(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    """The base of what comes again and again in equal form, so that what is made of it is `remembered`."""
+
+
+class OwnerReference(Part, frozen=True):
     api_version: str | None = None
     kind: str | None = None
     name: str | None = None
@@ -32,30 +36,41 @@ class ManagedFields(Wire):
     fields: msgspec.Raw = msgspec.field(default=NOTHING, name="fieldsV1")
 
 
-class Metadata(Wire):
+class ShortMetadata(Wire):
+    """What is read of an Event's: the rest would be decoded for nothing."""
+
     name: str | None = None
     namespace: str | None = None
     uid: str | None = None
     resource_version: str | None = None
-    generation: int | None = None
     creation_timestamp: str | None = None
+    annotations: dict[str, str | None] | None = None
+
+
+class Metadata(ShortMetadata):
+    generation: int | None = None
     deletion_timestamp: str | None = None
     deletion_grace_period_seconds: int | None = None
     labels: dict[str, str | None] | None = None
-    annotations: dict[str, str | None] | None = None
     owner_references: list[OwnerReference | None] | None = None
     managed_fields: list[ManagedFields | None] | None = None
 
 
-class Thing(Wire):
-    """Any object: its metadata only."""
+class AnyThing(Wire):
+    """What all have."""
 
     kind: str | None = None
     api_version: str | None = None
+    metadata: ShortMetadata | None = None
+
+
+class Thing(AnyThing):
+    """Any object: its metadata only."""
+
     metadata: Metadata | None = None
 
 
-class ObjectReference(Wire):
+class ObjectReference(Part, frozen=True):
     kind: str | None = None
     namespace: str | None = None
     name: str | None = None
@@ -75,7 +90,7 @@ class EventSeries(Wire):
     last_observed_time: str | None = None
 
 
-class Event(Thing):
+class Event(AnyThing):
     """core/v1, and the names that events.k8s.io/v1 has for the same fields."""
 
     involved_object: ObjectReference | None = None
@@ -102,7 +117,7 @@ class Event(Thing):
     deprecated_last_timestamp: str | None = None
 
 
-class Condition(Wire):
+class Condition(Part, frozen=True):
     type: str | None = None
     status: str | None = None
     reason: str | None = None
@@ -111,7 +126,7 @@ class Condition(Wire):
     last_update_time: str | None = None
 
 
-class TemplateContainer(Wire):
+class TemplateContainer(Part, frozen=True):
     name: str | None = None
     image: str | None = None
 
@@ -189,28 +204,28 @@ class Other(Thing):
     spec: msgspec.Raw = NOTHING
 
 
-class WaitingState(Wire):
+class WaitingState(Part, frozen=True):
     reason: str | None = None
 
 
-class RunningState(Wire):
+class RunningState(Part, frozen=True):
     started_at: str | None = None
 
 
-class TerminatedState(Wire):
+class TerminatedState(Part, frozen=True):
     reason: str | None = None
     exit_code: int | None = None
     started_at: str | None = None
     finished_at: str | None = None
 
 
-class ContainerState(Wire):
+class ContainerState(Part, frozen=True):
     waiting: WaitingState | None = None
     running: RunningState | None = None
     terminated: TerminatedState | None = None
 
 
-class ContainerStatus(Wire):
+class ContainerStatus(Part, frozen=True):
     name: str | None = None
     restart_count: int | None = None
     state: ContainerState | None = None

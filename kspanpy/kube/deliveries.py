@@ -15,7 +15,7 @@ from kspanpy.decode import Change, MalformedReason, to_step
 from kspanpy.kube.failures import FailureReason
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One change (for the linker and for a capture file), or how far the watches of a kind have come, or only a cursor.
 
     `cursor`: once this delivery has been taken in, the watch of `kind` in `namespace` (empty: of all) can be resumed at this

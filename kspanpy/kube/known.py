@@ -1,7 +1,7 @@
 """What a list or watch has shown so far, so that a gap can be closed and first events come in order of time.
 
 Objects that disappeared while nobody watched send no DELETED: after the next full list they are those that were known and are not
-in it. Only what identifies an object and places it in its owner chain is kept, for a bounded number of objects.
+in it. They are told by what identifies an object and places it in its owner chain.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ import msgspec
 from kspanpy.core.model import Event, Object
 from kspanpy.decode import Change
 
+_NO_JSON = msgspec.Raw(b"")
+
 
 class KnownObjects:
-    """The objects of one watch that have been shown and not been taken back."""
+    """The objects of one watch that have been shown and not been taken back.
+
+    Grows with the objects that are there, up to `capacity`: a hundred bytes each, since what is kept is the very version that the
+    linker keeps, too.
+    """
 
     def __init__(self, *, capacity: int) -> None:
         self._capacity = capacity
@@ -41,7 +47,7 @@ class KnownObjects:
         for thing in gone:
             del self._known[_key(thing)]
         self._listed.clear()
-        return [Change("DELETED", thing, _raw(thing)) for thing in gone]
+        return [Change("DELETED", _compact(thing), _raw(thing)) for thing in gone]
 
     def changed(self, type_: str, thing: Object) -> None:
         """A line of the watch."""
@@ -53,7 +59,7 @@ class KnownObjects:
     def _keep(self, thing: Object) -> str:
         key = _key(thing)
         self._known.pop(key, None)  # the newest goes last: the first to be forgotten is the longest unchanged
-        self._known[key] = _compact(thing)
+        self._known[key] = thing
         if len(self._known) > self._capacity:
             oldest = next(iter(self._known))
             del self._known[oldest]
@@ -107,25 +113,28 @@ def _raw(thing: Object) -> msgspec.Raw:
 class EventSorter:
     """Listed Events in order of time. Lists come in order of names; a heap of bounded size sorts what fits into it.
 
-    `capacity` is in Events, `size` in bytes of their JSON, which is most of what they take.
+    `capacity` is in Events, `size` in bytes of their JSON. Grows with the Events of a list up to these bounds, and is empty when the
+    list is over. Their JSON is let go unless it `keeps_json`: it would be more than half of what they take.
     """
 
-    def __init__(self, *, capacity: int, size: int) -> None:
+    def __init__(self, *, capacity: int, size: int, keeps_json: bool = False) -> None:
         self._capacity, self._room = capacity, size
-        self._heap: list[tuple[int, int, Change]] = []
+        self._keeps_json = keeps_json
+        self._heap: list[tuple[int, int, int, Change]] = []  # when, in which order they came, size
         self._count = 0
 
     def clear(self) -> None:
         """The list begins anew."""
-        self._room += sum(_size(change) for _, _, change in self._heap)
+        self._room += sum(size for _, _, size, _ in self._heap)
         self._heap.clear()
 
     def push(self, change: Change, event: Event) -> list[Change]:
         """Hold one more; the earliest come out when there is no room left."""
         self._count += 1
-        change = Change(change.type, event, change.raw.copy())  # else it would hold all of its page
-        heapq.heappush(self._heap, (_when(event), self._count, change))
-        self._room -= _size(change)
+        size = len(memoryview(change.raw))
+        raw = change.raw.copy() if self._keeps_json else _NO_JSON  # not the raw itself: it holds all of its page
+        heapq.heappush(self._heap, (_when(event), self._count, size, Change(change.type, event, raw)))
+        self._room -= size
         earliest = []
         while self._heap and (len(self._heap) > self._capacity or self._room < 0):
             earliest.append(self._pop())
@@ -137,13 +146,9 @@ class EventSorter:
             yield self._pop()
 
     def _pop(self) -> Change:
-        change = heapq.heappop(self._heap)[2]
-        self._room += _size(change)
+        _, _, size, change = heapq.heappop(self._heap)
+        self._room += size
         return change
-
-
-def _size(change: Change) -> int:
-    return len(memoryview(change.raw))
 
 
 def _when(event: Event) -> int:

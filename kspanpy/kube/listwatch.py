@@ -163,7 +163,9 @@ class ListWatch:
         self._settings = settings
         self._random = random
         self._backoff = Backoff(random)
-        self._sorter = EventSorter(capacity=settings.sort_capacity, size=settings.sort_bytes)
+        self._sorter = EventSorter(
+            capacity=settings.sort_capacity, size=settings.sort_bytes, keeps_json=settings.keeps_json
+        )
         self._limit = settings.page_size
         self._not_before = 0.0
         self._cursor = ""  # "": list

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from kspanpy.decode import Change, Glance, Malformed
@@ -220,9 +220,13 @@ class Reflector:
         self.counters.bytes += size
         self._last_byte = self._clock.monotonic()
 
-    def _handle(self, outcomes: Iterable[Outcome], *, detail: str = "", listed: bool = False) -> None:
+    def _handle(self, outcomes: list[Outcome], *, detail: str = "", listed: bool = False) -> None:
         passed = ""  # the version of the last change, when nobody wanted it
-        for outcome in outcomes:
+        outcomes.reverse()
+        while (
+            outcomes
+        ):  # each is let go when it has been handed on: a list of Events is long, and who receives it may be slow
+            outcome = outcomes.pop()
             if self._stop.is_set():
                 return
             cursor = version(outcome) if isinstance(outcome, Change) and not listed else ""

@@ -61,3 +61,6 @@ class WatchSettings:
 
     sort_bytes: int = 32 * 1024 * 1024
     """... and bytes of their JSON: enough for 20,000 ordinary ones, not for as many with messages as long as they may be."""
+
+    keeps_json: bool = False
+    """Whether listed Events come with their JSON, which a capture file needs; everything else always does."""

@@ -11,11 +11,15 @@ What the flood consists of (`variant`):
 - `names`: Events of new names about one Pod; `count`: one Event counted up; `ghosts`: about Pods that do not exist;
 - `messages`: messages of 1 to 32 KB; `reasons`: 10,000 reasons; `steady`: nothing but the quiet namespaces.
 
+`listed` Events are there before anybody watches: of the flooder, or with `of_pods` those of a cluster at work. Then every third Pod
+was made within the last hour and has the six Events of a start; what is left of them are failed probes of the others, over that hour.
+
 Prints one JSON line when the Events' watch is open, one when the flood begins, when it ends and when the time table is over.
 """
 
 from __future__ import annotations
 
+import calendar
 import gzip
 import json
 import re
@@ -30,6 +34,10 @@ from typing import Any, Final
 CAPTURE: Final = Path(__file__).resolve().parent.parent / "fixtures" / "captures" / "deployment.ndjson.gz"
 FLOODER: Final = "flooder"
 TICK_S: Final = 0.02
+HOUR_NS: Final = 3600 * 1_000_000_000
+YOUNG: Final = 3  # with `of_pods` each of so many Pods is one
+_START: Final = ("Scheduled", "Pulling", "Pulled", "Created", "Started", "Unhealthy")
+_TIME: Final = re.compile(r"(?<=\")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=\")")
 _KINDS: Final = {
     "events": "Event",
     "pods": "Pod",
@@ -70,6 +78,11 @@ def stamp(at_ns: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ns // 1_000_000_000))
 
 
+def seconds(text: str) -> int:
+    """Of an RFC 3339 time in whole seconds, since the epoch."""
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+
+
 class Cluster:
     """The objects, and the time table of the Events."""
 
@@ -85,8 +98,10 @@ class Cluster:
             "after": 15,
             "variant": "names",
             "listed": 0,
+            "of_pods": False,
         } | plan
         self.version = 1000
+        self._began_ns = time.time_ns()
         self._templates = templates()
         event = self._templates["Event"]
         for field in ("deprecatedFirstTimestamp", "firstTimestamp", "lastTimestamp"):
@@ -133,14 +148,29 @@ class Cluster:
                 owner = self._owner("apps/v1", "ReplicaSet", f"app-{of}-5b89c5ccc4", uid(2, of))
                 pod = self._made(kind, self.namespace(of), f"app-{of}-5b89c5ccc4-{number:05x}", uid(3, number), owner)
                 pod["spec"]["nodeName"] = f"node-{number % 100}"
-                yield pod
+                yield self._young(pod, self._born_ns(number)) if self._is_young(number) else pod
             yield self._made(kind, FLOODER, "noisy", uid(9, 0), None)
         elif kind == "Node":
             for number in range(min(max(pods // 100, 1), 100)):
                 yield self._made(kind, "", f"node-{number}", uid(4, number))
         elif kind == "Event":
             for number in range(self.plan["listed"]):
-                yield json.loads(self.flood_line(number, time.time_ns()))["object"]
+                line = self.pod_line(number) if self.plan["of_pods"] else self.flood_line(number, time.time_ns())
+                yield json.loads(line)["object"]
+
+    def _is_young(self, number: int) -> bool:
+        return self.plan["of_pods"] and number % YOUNG == 0
+
+    def _born_ns(self, number: int) -> int:
+        return self._began_ns - HOUR_NS + int(HOUR_NS * 0.9 * number / self.plan["pods"])
+
+    @staticmethod
+    def _young(pod: dict[str, Any], born_ns: int) -> dict[str, Any]:
+        """The Pod with all its times moved, so that it was made then."""
+        moved_s = born_ns // 1_000_000_000 - seconds(pod["metadata"]["creationTimestamp"])
+        text = _TIME.sub(lambda found: stamp((seconds(found[0]) + moved_s) * 1_000_000_000), json.dumps(pod))
+        thing: dict[str, Any] = json.loads(text)
+        return thing
 
     def _owner(self, api_version: str, kind: str, name: str, owner_uid: str) -> dict[str, Any]:
         controls = {"controller": True, "blockOwnerDeletion": True}
@@ -191,22 +221,40 @@ class Cluster:
             fill["REASON"] = f"Reason{number % 10_000}"
         return (self._shape % fill).encode()
 
+    def pod_line(self, number: int) -> bytes:
+        """One of the Events that a cluster at work has stored."""
+        pods, listed = self.plan["pods"], self.plan["listed"]
+        starts = -(-pods // YOUNG) * len(_START)
+        if number < starts:
+            pod, reason = number // len(_START) * YOUNG, _START[number % len(_START)]
+            return self._pod_line(
+                number, pod, self._born_ns(pod) + number % len(_START) * 1_000_000_000, reason=reason, message=reason
+            )
+        at_ns = self._began_ns - HOUR_NS + int(HOUR_NS * (number - starts) / max(listed - starts, 1))
+        number_of_old = number % (pods - pods // YOUNG - 1)
+        pod = number_of_old // (YOUNG - 1) * YOUNG + 1 + number_of_old % (YOUNG - 1)
+        message = f"Readiness probe failed: attempt {number}"
+        return self._pod_line(number, pod, at_ns, reason="Unhealthy", message=message)
+
     def quiet_line(self, number: int, at_ns: int) -> bytes:
         """One Event of a quiet namespace, about a Pod that exists."""
         pod = number % max(self.plan["pods"], 1)
+        return self._pod_line(number, pod, at_ns, reason="Unhealthy", message=f"beacon {number} {at_ns} ")
+
+    def _pod_line(self, number: int, pod: int, at_ns: int, *, reason: str, message: str) -> bytes:
         of = pod % max(self.plan["deployments"], 1)
         fill = {
             "DID": "ADDED",
-            "NAME": f"app-{of}.{at_ns:016x}",
+            "NAME": f"app-{of}-5b89c5ccc4-{pod:05x}.{at_ns:016x}" if self.plan["of_pods"] else f"app-{of}.{at_ns:016x}",
             "SPACE": self.namespace(of),
             "UID": uid(6, number),
             "RV": self._next(),
             "AT": stamp(at_ns),
             "POD": f"app-{of}-5b89c5ccc4-{pod:05x}",
             "OF": uid(3, pod),
-            "REASON": "Unhealthy",
-            "MESSAGE": f"beacon {number} {at_ns} ",
-            "TYPE": "Warning",
+            "REASON": reason,
+            "MESSAGE": message,
+            "TYPE": "Warning" if reason == "Unhealthy" else "Normal",
             "COUNT": 1,
         }
         return (self._shape % fill).encode()

@@ -23,7 +23,7 @@ _DISRUPTORS = {
 }
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What moved (`phase`: rollout, scale or update), in words, by whom; `at_ns` dates it for placing, `time_ns` for telling."""
 
     phase: str

@@ -86,8 +86,14 @@ class ChapterItem(Item):
         self.chapter = chapter
 
 
+_TIDY = 1024
+
+
 class WaitingRoom:
-    """Items by need and by deadline; at most `capacity` of them, and of one namespace at most a share."""
+    """Items by need and by deadline; at most `capacity` of them, and of one namespace at most a share.
+
+    Grows with what waits: those that have a place are still in the heaps for a while, but never more of them than those that wait.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._crowd: Crowd[Item] = Crowd(capacity, part=4)
@@ -96,6 +102,7 @@ class WaitingRoom:
         self._deadlines: list[tuple[int, int, Item]] = []
         self._order = count()
         self._events = 0
+        self._left = 0  # have a place, and may still be in a heap
         self.evicted = 0
 
     @property
@@ -131,6 +138,9 @@ class WaitingRoom:
             waiting.remove(item)
             if not waiting:
                 del self._for_object[item.key]
+        self._left += 1
+        if self._left > self._crowd.total + _TIDY:
+            self._tidy()
 
     def for_object(self, key: str) -> list[Item]:
         """Takes out the items that waited for this object."""
@@ -162,9 +172,13 @@ class WaitingRoom:
     def _wait_for_watch(self, item: Item, need: ForWatch) -> None:
         heap = self._for_watch.setdefault(need.kind, [])
         heapq.heappush(heap, (need.resource_version, next(self._order), item))
-        if len(heap) > 2 * len(self._deadlines) + 1024:  # a silent watch: those that gave up are still in here
-            heap[:] = [entry for entry in heap if not entry[2].placed]
+
+    def _tidy(self) -> None:
+        """Lets go of those that have a place: a watch may be silent for minutes, patience may be long."""
+        for heap in (self._deadlines, *self._for_watch.values()):
+            heap[:] = [entry for entry in heap if not entry[2].placed]  # the same list: somebody may be taking from it
             heapq.heapify(heap)
+        self._left = 0
 
     def _crowded_out(self) -> Item | None:
         item = self._crowd.excess(_waits)
