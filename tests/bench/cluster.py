@@ -46,7 +46,8 @@ def _shape(event: dict[str, Any]) -> str:
     about, space = event["involvedObject"], event["metadata"]["namespace"]
     event = json.loads(json.dumps(event))
     event["message"] += "@NOTE@"
-    event["count"] = "@COUNT@"
+    if "count" in event:  # the scheduler's have none
+        event["count"] = "@COUNT@"
     event["metadata"] |= {"name": "@NAME@", "uid": "@UID@", "resourceVersion": "@RV@", "namespace": "@SPACE@"}
     # A version that the lists have passed: an Event about a later one would wait for it.
     event["involvedObject"] |= {"namespace": "@SPACE@", "resourceVersion": "1000"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from tests.bench.figures import Figure
-from tests.bench.scenarios import around, speed, stages, standing
+from tests.bench.scenarios import around, profile, speed, stages, standing
 
 Scenario = Callable[..., Iterator[Figure]]
 
@@ -24,6 +24,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "decode": stages.decode,
     "linker": stages.linker,
     "encode": stages.encode,
+    "profile": profile.profile,
     "startup": around.startup,
     "calls": around.calls,
     "instructions": around.instructions,
