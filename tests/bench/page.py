@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,21 @@ _MARKED: Final = re.compile(r"(<!-- figures (?P<form>[a-z]+): [^>]*-->\n).*?(<!-
 
 def renew(paths: Iterable[Path]) -> None:
     """Each table from the file of its form (full, real); a table without a file stays."""
-    reports = {report["form"]: report for report in (json.loads(path.read_text()) for path in paths)}
+    reports = dict(tables(json.loads(path.read_text(encoding="utf-8")) for path in paths))
     PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), reports), encoding="utf-8")
+
+
+def tables(reports: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(table, what is in it): where the time goes has a table of its own."""
+    for report in reports:
+        for table, figures in _parts(report["form"], report["figures"]).items():
+            if figures:
+                yield table, report | {"figures": figures}
+
+
+def _parts(form: str, figures: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    shares = [one for one in figures if one["scenario"] == "profile"]
+    return {form: [one for one in figures if one not in shares], "profile": shares}
 
 
 def renewed(text: str, reports: dict[str, dict[str, Any]]) -> str:

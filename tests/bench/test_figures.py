@@ -8,8 +8,9 @@ import pytest
 
 from tests.bench.baseline import MARGIN, baseline, compare, merged
 from tests.bench.figures import Compare, Figure, figure, markdown, number, table
-from tests.bench.page import PAGE, renewed
+from tests.bench.page import PAGE, renewed, tables
 from tests.bench.registry import SCENARIOS, SHORT, summary
+from tests.bench.scenarios.profile import shares, stage
 from tests.bench.scenarios.standing import slope
 
 
@@ -132,6 +133,18 @@ def test_every_scenario_says_what_it_does():
     assert set(SHORT) <= set(SCENARIOS)
 
 
+def test_a_stack_counts_for_the_innermost_part_of_kspanpy_in_it():
+    """What a library does counts for whoever called it."""
+    assert stage("run (kspanpy/app/loop.py:1);step (kspanpy/core/linker.py:2)") == "linker"
+    assert (
+        stage("offer (/x/kspanpy/export/pipeline.py:1);encode (/x/kspanpy/export/encode.py:9);make (proto.py:3)")
+        == "encode"
+    )
+    assert stage("run (kspanpy/kube/reflector.py:1);read1 (http/client.py:2)").startswith("reading")
+    assert stage("main (runpy.py:1)") == "anything else"
+    assert shares("a (kspanpy/core/x.py:1) 3\nb (kspanpy/decode/y.py:1) 1\n") == {"linker": 0.75, "decode": 0.25}
+
+
 def test_a_table_of_the_page_is_renewed_from_the_report_of_its_form():
     """Others stay as they are."""
     text = "a\n<!-- figures full: made by scripts/bench -->\nold\n<!-- end -->\n<!-- figures real: made by scripts/bench -->\nkept\n<!-- end -->\n"
@@ -143,8 +156,16 @@ def test_a_table_of_the_page_is_renewed_from_the_report_of_its_form():
     assert renewed(new, {"full": report}) == new
 
 
+def test_where_the_time_goes_has_a_table_of_its_own():
+    """It is in the report of a full run."""
+    share = Figure("profile", "linker, 28%", 46.0, "µs").as_dict()
+    report = {"form": "full", "machine": {}, "figures": [share, ratio(4).as_dict()]}
+    assert {table: len(part["figures"]) for table, part in tables([report])} == {"full": 1, "profile": 1}
+    assert [table for table, _ in tables([{**report, "form": "real", "figures": [ratio(4).as_dict()]}])] == ["real"]
+
+
 def test_the_page_has_a_table_for_each_form():
     """docs/performance.md can be renewed."""
     text = PAGE.read_text(encoding="utf-8")
-    for form in ("full", "real"):
+    for form in ("full", "real", "profile"):
         assert f"<!-- figures {form}: " in text
