@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
@@ -57,9 +58,9 @@ class Written(NamedTuple):
 class Copy(grow.Repetition):  # type: ignore[misc,name-defined]
     """What stands in the k-th copy, which begins `shift` seconds after the recording. One etcd: versions grow with time."""
 
-    def __init__(self, k: int, shift: int, grower: Any, *, kept: set[str] = frozenset(), word: str = "") -> None:  # type: ignore[assignment]
+    def __init__(self, k: int, shift: int, grower: Any, *, kept: AbstractSet[str] = frozenset()) -> None:  # type: ignore[assignment]
         super().__init__(k, 1, grower.shared | kept, grower.versions)
-        self.shift, self._word = shift, word
+        self.shift = shift
 
     def _version(self, value: str) -> str:
         versions = self.versions
@@ -70,8 +71,8 @@ class Copy(grow.Repetition):  # type: ignore[misc,name-defined]
     def _other(self, kind: str, value: str) -> str:
         if kind == "pod":
             return f"{value[:-5]}{self.k:05x}"
-        if kind == "root" and self._word:
-            return self._word
+        if kind == "clock":  # in the name of an Event, which no other Event of the namespace has
+            return f"{int(value, 16) + self.shift * 1_000_000_000 + self.k:x}"
         return str(super()._other(kind, value))
 
 
@@ -134,9 +135,12 @@ def huge(pods: int, begin: float, per_s: float) -> Iterator[Written]:
     ready = grow.stamp(next(line["received"] for line in around[::-1] if '"readyReplicas"' not in json.dumps(line)))
     for line in around:
         at = grow.stamp(line["received"])
-        late = at > ready  # what tells that Pods are ready comes after the last of them
-        moved = Copy(1, shift + (took_s if late else 0), grower, kept=kept)
-        changes.append(_written(at + moved.shift, _of(pods, grow.Template(line, _PodNames(first)).render(moved))))
+        # What tells that Pods are ready comes after the last of them; status that says less, every second until then.
+        seconds = [took_s] if at > ready else range(took_s) if line["type"] == "MODIFIED" else [0]
+        template = grow.Template(line, _PodNames(first))
+        for second in seconds:
+            moved = Copy(1, shift + second, grower, kept=kept)
+            changes.append(_written(at + moved.shift, _of(pods, template.render(moved))))
     templates = [(grow.stamp(line["received"]), grow.Template(line, _PodNames(first))) for line in life]
     for k in range(pods):
         copy = Copy(k + 1, shift + int(k / per_s), grower, kept=kept)

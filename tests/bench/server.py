@@ -87,10 +87,9 @@ class Server(generator.Server):
     def _burst(self, count: int, shape: str = "") -> dict[str, Any]:
         now_ns, first = time.time_ns(), self._number
         if shape == "counted":
-            lines = [self._bench.counted(number, now_ns) for number in range(count)]
+            lines = [self._bench.counted(number, now_ns) for number in range(first, first + count)]
         else:
-            numbers = range(first, first + count)
-            lines = [self._bench.event(number, now_ns, reason=shape) for number in numbers]
+            lines = [self._bench.event(number, now_ns, reason=shape) for number in range(first, first + count)]
         self._number += count
         size = sum(map(len, lines))
         each = max(BLOCK * count // max(size, 1), 1)
