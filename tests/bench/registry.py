@@ -33,7 +33,6 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 
 SHORT: Final = (
     "speed",
-    "burst",
     "latency",
     "counts",
     "cold",
