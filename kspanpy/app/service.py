@@ -20,6 +20,7 @@ from kspanpy.app.checkpoint import Checkpoint, SpanShelf, open_state, resumption
 from kspanpy.app.loop import Loop
 from kspanpy.app.signals import Interrupted, Signals
 from kspanpy.app.told import Told
+from kspanpy.core import shard
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.core.steps import EventSeen
@@ -43,6 +44,7 @@ def linker_settings(settings: Settings, *, cluster_uid: str, service: str) -> Li
     return LinkerSettings(
         cluster_uid=cluster_uid,
         service=service,
+        shard=shard.parse(settings.shard),
         traceparent=settings.traceparent,
         traceparent_annotations=settings.traceparent_annotations,
         hold_s=settings.hold_seconds,
@@ -122,6 +124,7 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
         lambda: {
             **readings.readings(loop, lead.sink.stats, watcher, lookup, checkpoint),
             **lead.readings(told.left_out),
+            **readings.sharing(how.shard),
         }
     )
     server = OpsServer(
@@ -141,7 +144,13 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     signals.started()
     _log.info(
         "watching",
-        extra={"server": client.server, "cluster_uid": cluster_uid, "exporter": settings.exporter, "port": server.port},
+        extra={
+            "server": client.server,
+            "cluster_uid": cluster_uid,
+            "exporter": settings.exporter,
+            "port": server.port,
+            "shard": str(how.shard),
+        },
     )
     return lambda: _stop(settings, watcher=watcher, lookup=lookup, loop=loop, lead=lead)
 
