@@ -138,7 +138,7 @@ def make(settings: Settings, client: Client, sink: SpanSink) -> Leading:
     """The election of the settings, with a first look at the Lease and at the rights. Raises StartupError."""
     if not settings.lease:
         return Alone(sink)
-    elector = Elector(client, name=settings.lease, namespace=own_namespace(settings.lease_namespace))
+    elector = Elector(client, name=lease_name(settings), namespace=own_namespace(settings.lease_namespace))
     elector.check()
     patience_s = max(settings.hold_seconds, settings.settle_seconds, settings.quiet_seconds)
     return Electing(
@@ -148,6 +148,11 @@ def make(settings: Settings, client: Client, sink: SpanSink) -> Leading:
         spans=settings.queue_spans,
         size=settings.queue_megabytes * _MEGABYTE,
     )
+
+
+def lease_name(settings: Settings) -> str:
+    """The Lease of this shard: with one for all they would take each other for replicas, and only one of them would send."""
+    return f"{settings.lease}-{settings.shard.replace('/', '-of-')}" if settings.shard else settings.lease
 
 
 class SeenUntil:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kspanpy.core import shard
 from kspanpy.core.settings import LinkerSettings
 from kspanpy.settings import Settings
 
@@ -11,6 +12,7 @@ def linker_settings(settings: Settings, *, cluster_uid: str, service: str) -> Li
     return LinkerSettings(
         cluster_uid=cluster_uid,
         service=service,
+        shard=shard.parse(settings.shard),
         traceparent=settings.traceparent,
         traceparent_annotations=settings.traceparent_annotations,
         hold_s=settings.hold_seconds,

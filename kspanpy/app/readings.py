@@ -12,6 +12,7 @@ from kspanpy.app.checkpoint import OPERATIONS, Checkpoint
 from kspanpy.app.loop import Loop
 from kspanpy.core.model import SECOND
 from kspanpy.core.settings import Limit
+from kspanpy.core.shard import Shard
 from kspanpy.decode import altered
 from kspanpy.export.sink import DropReason, ExportStats
 from kspanpy.kube import OwnerLookup, Watcher, WatchState
@@ -136,6 +137,11 @@ def _watching(watcher: Watcher) -> Readings:
         "kspanpy_watch_failures_total": failures,
         "kspanpy_malformed_total": malformed,
     }
+
+
+def sharing(shard: Shard) -> Readings:
+    """Whose stories this process tells."""
+    return {"kspanpy_shard_index": shard.index, "kspanpy_shard_count": shard.count}
 
 
 def vital(loop: Loop, watcher: Watcher, *, draining: Callable[[], bool]) -> Vital:

@@ -106,6 +106,7 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
         lambda: {
             **readings.readings(loop, lead.sink.stats, watcher, lookup, checkpoint),
             **lead.readings(told.left_out),
+            **readings.sharing(how.shard),
         }
     )
     server = OpsServer(
@@ -125,7 +126,13 @@ def _start(settings: Settings, signals: Signals, stack: ExitStack, environ: Mapp
     signals.started()
     _log.info(
         "watching",
-        extra={"server": client.server, "cluster_uid": cluster_uid, "exporter": settings.exporter, "port": server.port},
+        extra={
+            "server": client.server,
+            "cluster_uid": cluster_uid,
+            "exporter": settings.exporter,
+            "port": server.port,
+            "shard": str(how.shard),
+        },
     )
     return lambda: _stop(settings, watcher=watcher, lookup=lookup, loop=loop, lead=lead)
 

@@ -21,6 +21,7 @@ _METAVARS: Final = {
     "kubeconfig": "FILE",
     "output": "FILE",
     "listen": "HOST:PORT",
+    "shard": "NUMBER/COUNT",
     "namespaces": "NAMES",
     "exclude_namespaces": "NAMES",
 }

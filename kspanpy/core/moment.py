@@ -9,10 +9,11 @@ from typing import Final
 
 from kspanpy.core.model import SECOND, Span
 from kspanpy.core.settings import Limit, LinkerSettings
-from kspanpy.core.steps import Output, SpanEnded
+from kspanpy.core.steps import Discarded, DiscardReason, Output, SpanEnded
 from kspanpy.core.stories.shape import Lifecycle, Story
 
 _LEAST_TIDY: Final = 1024
+_TOLD_ELSEWHERE: Final = Discarded(DiscardReason.OTHER_SHARD)
 
 
 class Moment:
@@ -41,9 +42,9 @@ class Moment:
         """One more output of this step."""
         self.out.append(output)
 
-    def emit(self, spans: Iterable[Span]) -> None:
-        """Spans that are finished."""
-        self.out.extend(SpanEnded(span) for span in spans)
+    def emit(self, spans: Iterable[Span], story: Story) -> None:
+        """Spans of a story that are finished. Of a story that another shard tells there are only those of Events, as times."""
+        self.out.extend(SpanEnded(span) if story.told_here else _TOLD_ELSEWHERE for span in spans)
 
     def at(self, due_ns: int, what: Story | Lifecycle) -> None:
         """Look at this story or leaf again then."""

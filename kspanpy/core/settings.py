@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from kspanpy.core.shard import Shard
+
 TRACEPARENT = "tracing.k8s.io/traceparent"  # KEP-5915
 
 
@@ -26,6 +28,7 @@ class LinkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     cluster_uid: str = ""
     service: str = "kubernetes"  # service.name of lifecycle spans
+    shard: Shard = Shard()  # whose stories are told
     traceparent: str = "link"  # what to do with a W3C trace context that came with a change: link, parent, ignore
     traceparent_annotations: tuple[str, ...] = ()  # where else than in TRACEPARENT it may stand
 

@@ -75,6 +75,7 @@ class DiscardReason(StrEnum):
 
     DUPLICATE = "duplicate"  # this step of this Event was seen before: a relist, a re-sent line
     DEFECT = "defect"  # a bug of kspanpy cost it its span; said by whoever runs the linker
+    OTHER_SHARD = "other_shard"  # it is part of a story that another shard tells (`core.shard`)
     FLOOD = "flood"  # its namespace wrote faster than the linker could take in: dropped before it (`app.intake`)
 
 

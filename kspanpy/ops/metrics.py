@@ -40,6 +40,8 @@ METRICS: Final = (
     Described(
         "kspanpy_ready", "gauge", "1 while the cluster is seen as it is: as /readyz says, but for the time of stopping."
     ),
+    Described("kspanpy_shard_index", "gauge", "The number of this shard, from 0 (KSPANPY_SHARD)."),
+    Described("kspanpy_shard_count", "gauge", "How many shards tell the stories together; 1: this process alone."),
     # Events
     Described("kspanpy_events_seen_total", "counter", "Versions of Events that the linker has taken in."),
     Described("kspanpy_events_exported_total", "counter", "Those that became an event span."),
@@ -83,7 +85,7 @@ METRICS: Final = (
     # Stories and memory
     Described("kspanpy_stories_closed_total", "counter", "Stories told to their end: root spans."),
     Described("kspanpy_stories_failed_total", "counter", "Stories of those that ended with status ERROR."),
-    Described("kspanpy_stories_open", "gauge", "Stories not yet closed."),
+    Described("kspanpy_stories_open", "gauge", "Stories not yet closed, those that another shard tells too."),
     Described("kspanpy_objects_held", "gauge", "Objects remembered."),
     Described(
         "kspanpy_limit_reached_total",

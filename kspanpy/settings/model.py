@@ -7,9 +7,12 @@ before anything starts. `reference` makes the help texts and docs/configuration.
 from __future__ import annotations
 
 import re
+import socket
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from kspanpy.core import shard
 
 PREFIX: Final = "KSPANPY_"
 
@@ -24,6 +27,11 @@ def _split(value: object) -> object:
     return tuple(name for name in re.split(r"[,\s]+", value) if name) if isinstance(value, str) else value
 
 
+def _numbered(text: str) -> str:
+    """The shard with its number, also where that is the host's."""
+    return str(shard.parse(text, host=socket.gethostname())) if text else text
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4096, pattern=_PRINTABLE)]
 Namespace = Annotated[str, StringConstraints(pattern=_NAMESPACE)]
 Namespaces = Annotated[tuple[Namespace, ...], BeforeValidator(_split), Field(max_length=256)]
@@ -35,6 +43,7 @@ Annotations = Annotated[tuple[Annotation, ...], BeforeValidator(_split), Field(m
 _SUBDOMAIN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
 Lease = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_SUBDOMAIN)]
 LeaseNamespace = Annotated[str, StringConstraints(strip_whitespace=True, pattern=f"^$|{_NAMESPACE}")]
+Shard = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_numbered)]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_ADDRESS)]
 
 
@@ -78,6 +87,12 @@ class Settings(BaseModel):
     )
     traceparent_annotations: Annotations = Field(
         (), description="Annotations besides tracing.k8s.io/traceparent that hold one, separated by commas."
+    )
+
+    shard: Shard = Field(
+        "",
+        description="Which part of the stories this process tells, by root object: 0/4 is the first of four. auto/4: the number that "
+        "the host name ends in, as in a StatefulSet. Empty: all of them.",
     )
 
     # Where the spans go
@@ -156,6 +171,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "story_cap_seconds",
         "traceparent",
         "traceparent_annotations",
+        "shard",
     ),
     "Export": ("exporter", "otlp_exporter", "output", "queue_spans", "queue_megabytes", "shutdown_seconds"),
     "State": ("state_directory", "spill_megabytes"),

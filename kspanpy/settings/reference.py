@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from kspanpy.core import shard
 from kspanpy.settings.model import GROUPS, PREFIX, Settings
 from kspanpy.settings.otel import ALONE, VARIABLES
 
@@ -45,6 +46,8 @@ def allowed(name: str) -> str:
         return "namespace names separated by commas"
     if name.endswith("annotations"):
         return "keys of annotations separated by commas"
+    if name == "shard":
+        return f"NUMBER/COUNT, such as 0/4 to 3/4 (at most {shard.MOST}), or auto/4 where the host name ends in such a number"
     if name == "listen":
         return "HOST:PORT, such as 0.0.0.0:8080 or [::1]:8080"
     return "a text on one line"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kspanpy.app.checkpoint import Checkpoint, Held, SpanShelf, open_state, resumptions
@@ -15,6 +16,7 @@ from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
 from kspanpy.core.model import SECOND, Event, Object, ObjectReference, OwnerReference, Span
 from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.shard import Shard
 from kspanpy.core.steps import EventSeen, ObjectGone, ObjectSeen, OwnerMissing
 from kspanpy.errors import StartupError
 from kspanpy.export.encode import Encoder
@@ -238,6 +240,20 @@ class TestTrouble:
         other = LinkerSettings(cluster_uid="the-cluster", settle_s=1)
         assert Checkpoint(state, other).restore(other) is None
         assert (state.cursors(), state.waiting()[0]) == ({}, kept)
+        state.close()
+
+    @pytest.mark.parametrize("shard", [Shard(1, 2), Shard(0, 3)])
+    def test_another_shard_begins_anew(self, tmp_path: Path, rollout: list[Taken], shard: Shard) -> None:
+        """What was followed for others has no spans. Those that were finished stay, and are sent."""
+        first, other = (msgspec.structs.replace(SETTINGS, shard=number) for number in (Shard(0, 2), shard))
+        state = open_state(tmp_path / "a", identity="the-cluster")
+        linker = Linker(first)
+        feed(linker, rollout)
+        Checkpoint(state, first).snapshot(Held(linker))
+        state.close()
+        state = open_state(tmp_path / "a", identity="the-cluster")
+        assert Checkpoint(state, first).restore(first) is not None
+        assert Checkpoint(state, other).restore(other) is None
         state.close()
 
     def test_other_namespaces_begin_anew(self, tmp_path: Path, rollout: list[Taken]) -> None:

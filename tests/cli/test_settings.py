@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kspanpy.app.leading import lease_name
 from kspanpy.app.linking import linker_settings
 from kspanpy.core import sanitize
 from kspanpy.core.settings import LinkerSettings
+from kspanpy.core.shard import Shard
 from kspanpy.errors import UsageError
 from kspanpy.settings import Settings, load, otel, reference
 from kspanpy.settings.model import GROUPS
@@ -84,6 +86,37 @@ class TestPrecedence:
         monkeypatch.setenv("KSPANPY_TRACEPARENT_ANNOTATIONS", "a/b/c")
         expected = "KSPANPY_TRACEPARENT_ANNOTATIONS=a/b/c: must be keys of annotations separated by commas"
         assert message() == expected
+
+
+class TestShard:
+    """Which part of the stories a process tells."""
+
+    def test_it_reaches_the_linker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """KSPANPY_SHARD=2/4 is the third of four; nothing is everything."""
+        assert linker_settings(load().settings, cluster_uid="", service="").shard == Shard(0, 1)
+        monkeypatch.setenv("KSPANPY_SHARD", "2/4")
+        assert linker_settings(load().settings, cluster_uid="", service="").shard == Shard(2, 4)
+
+    def test_the_number_may_be_that_of_the_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The Pods of a StatefulSet have one. What is shown is what is in force."""
+        monkeypatch.setattr("socket.gethostname", lambda: "kspanpy-3")
+        monkeypatch.setenv("KSPANPY_SHARD", " auto/4 ")
+        assert load().settings.shard == "3/4"
+
+    @pytest.mark.parametrize("value", ["4/4", "1", "a/b", "auto/3", "0/1000"])
+    def test_what_is_no_shard_is_refused_in_one_line(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        """Also where the host name has no such number."""
+        monkeypatch.setattr("socket.gethostname", lambda: "kspanpy-3")
+        monkeypatch.setenv("KSPANPY_SHARD", value)
+        assert message() == (
+            f"KSPANPY_SHARD={value}: must be NUMBER/COUNT, such as 0/4 to 3/4 (at most 256), or auto/4 where the host name "
+            "ends in such a number"
+        )
+
+    def test_each_shard_has_a_lease_of_its_own(self) -> None:
+        """With one they would take each other for a replica, and only one of them would send."""
+        assert lease_name(Settings(lease="kspanpy")) == "kspanpy"
+        assert lease_name(Settings(lease="kspanpy", shard="1/4")) == "kspanpy-1-of-4"
 
 
 class TestUnknown:

@@ -15,6 +15,7 @@ from kspanpy.app.checkpoint import OPERATIONS, Checkpoint, open_state
 from kspanpy.app.loop import Loop
 from kspanpy.core.linker import Linker
 from kspanpy.core.settings import Limit, LinkerSettings
+from kspanpy.core.shard import Shard
 from kspanpy.core.steps import DiscardReason
 from kspanpy.decode import Altered, MalformedReason
 from kspanpy.export.sink import AttemptResult, DropReason, ExportStats
@@ -44,6 +45,7 @@ def scraped(tmp_path: Path) -> Families:
                 lambda: {
                     **readings.readings(loop, lambda: stats, watcher, lookup, checkpoint),
                     **leading.Alone(sinks.Nowhere()).readings(),
+                    **readings.sharing(Shard(1, 4)),
                 }
             ).scrape()
         finally:

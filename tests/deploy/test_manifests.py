@@ -215,6 +215,65 @@ class TestHighAvailability:
         assert used == {path.name for path in (DEPLOY / self.COMPONENT).iterdir()}
 
 
+class TestSharded:
+    """The component with several processes that tell the stories together."""
+
+    COMPONENT = "components/sharded"
+
+    def changes(self) -> dict[str, Any]:
+        """What it does to the Deployment, by path."""
+        (operations,) = documents(f"{self.COMPONENT}/shards.yaml")
+        return {operation["path"]: operation.get("value") for operation in operations}
+
+    def test_there_are_as_many_pods_as_shards(self) -> None:
+        """The number stands at two places; a shard without a pod would be told by nobody."""
+        changes = self.changes()
+        variable = changes["/spec/template/spec/containers/0/env/-"]
+        assert variable == {"name": "KSPANPY_SHARD", "value": f"auto/{changes['/spec/replicas']}"}
+        assert changes["/spec/replicas"] > 1
+        assert pod()["containers"][0]["name"] == "kspanpy"
+
+    def test_each_pod_knows_its_number(self) -> None:
+        """A StatefulSet numbers them; a Deployment does not. Nothing of a Deployment that a StatefulSet does not know is left."""
+        changes = self.changes()
+        assert changes["/kind"] == "StatefulSet"
+        assert changes["/spec/strategy"] is None
+        assert changes["/spec/serviceName"] == named("Service")["metadata"]["name"]
+        (component,) = documents(f"{self.COMPONENT}/kustomization.yaml")
+        (patch,) = component["patches"]
+        assert patch["target"] == {"kind": "Deployment", "name": named("Deployment")["metadata"]["name"]}
+        assert {path.name for path in (DEPLOY / self.COMPONENT).iterdir()} == {patch["path"], "kustomization.yaml"}
+
+    def test_each_pod_has_a_state_directory_of_its_own(self) -> None:
+        """It stays as it is in the base: an emptyDir is one pod's."""
+        folder = environment(containers()["kspanpy"])["KSPANPY_STATE_DIRECTORY"]
+        (volume,) = [m["name"] for m in containers()["kspanpy"]["volumeMounts"] if m["mountPath"] == folder]
+        assert any(v["name"] == volume and "emptyDir" in v for v in pod()["volumes"])
+        assert not any("volumes" in path or "volumeMounts" in path for path in self.changes())
+
+    @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl renders it; the patch itself is tested above")
+    def test_rendered_it_is_the_pod_of_the_base_with_a_number(self, tmp_path: Path) -> None:
+        """As an overlay that uses the component, by kubectl kustomize."""
+        shutil.copytree(DEPLOY, tmp_path / "deploy")
+        overlay = {"resources": ["../deploy"], "components": ["../deploy/components/sharded"]}
+        (tmp_path / "overlay").mkdir()
+        (tmp_path / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+        done = subprocess.run(
+            ["kubectl", "kustomize", tmp_path / "overlay"], check=True, capture_output=True, text=True, timeout=30
+        )
+        made = list(yaml.safe_load_all(done.stdout))
+        assert not [d for d in made if d["kind"] == "Deployment"]
+        (stateful,) = [d for d in made if d["kind"] == "StatefulSet"]
+        spec = stateful["spec"]
+        assert spec.keys() == {"podManagementPolicy", "replicas", "selector", "serviceName", "template"}
+        (container,) = spec["template"]["spec"]["containers"]
+        assert environment(container) == {
+            **environment(containers()["kspanpy"]),
+            "KSPANPY_SHARD": f"auto/{spec['replicas']}",
+        }
+        assert [v["name"] for v in spec["template"]["spec"]["volumes"]] == [v["name"] for v in pod()["volumes"]]
+
+
 class TestCollector:
     """The sidecar and its configuration."""
 

@@ -1,4 +1,5 @@
-"""The linker's promise, for any sequence of facts: no exception, sound spans, one namespace a trace, bounded memory, every Event accounted for.
+"""The linker's promise, for any sequence of facts: no exception, sound spans, one namespace a trace, bounded memory, every Event accounted for,
+and shards that tell together what one linker tells.
 
 A byte string is read as a program: each instruction is a fact with names, uids, owners and times out of small pools, so that they collide.
 `check` raises AssertionError (or whatever the linker let through) when the promise is broken. It needs no atheris.
@@ -35,6 +36,7 @@ from kspanpy.core.steps import (
     WatchMissing,
     WatchProgress,
 )
+from tests.core.sharded import Shards
 
 T = TypeVar("T")
 
@@ -160,7 +162,9 @@ def check(data: bytes) -> list[Span]:
     limits = CRAMPED if how & 1 else {}
     traceparent = ("link", "ignore", "link", "link")[how >> 1 & 3]
     memory_s = 3600.0 if limits else 1e6  # no uid comes back from the dead, so none may be forgotten and told anew
-    linker = Linker(LinkerSettings(cluster_uid="c", traceparent=traceparent, memory_s=memory_s, **limits))
+    settings = LinkerSettings(cluster_uid="c", traceparent=traceparent, memory_s=memory_s, **limits)
+    sharded = Shards(settings, counts=[3] if how & 8 else [])  # which compares at every step
+    linker = sharded.alone
     accounts = Accounts(limits)
     now_ns = START_NS
     for step in range(MOST_STEPS):
@@ -171,9 +175,9 @@ def check(data: bytes) -> list[Span]:
         ]
         fact = _fact(program, now_ns, step)
         accounts.seen += isinstance(fact, EventSeen)
-        accounts.take(linker.step(fact, now_ns))
+        accounts.take(sharded.step(fact, now_ns))
         accounts.check_held(linker)
-    accounts.take(linker.finish(now_ns))
+    accounts.take(sharded.finish(now_ns))
     accounts.check_end(linker)
     return accounts.spans
 

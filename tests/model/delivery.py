@@ -23,6 +23,7 @@ from kspanpy.core.steps import (
     SpanEnded,
     WatchProgress,
 )
+from tests.core.sharded import Shards
 from tests.model.world import T0, UNWATCHED, Line, World
 
 BOOKMARK_S = 60
@@ -101,9 +102,9 @@ def _listed(lines: list[Line]) -> list[Input]:
     return [_fact(line) for _, line in sorted(newest.items()) if line.type != "DELETED"]
 
 
-def tell(world: World, lateness: Lateness) -> list[Span]:
+def tell(world: World, lateness: Lateness, linker: Linker | Shards | None = None) -> list[Span]:
     """The spans that a linker makes of what it receives, with all that it looks up answered."""
-    linker = Linker(LinkerSettings(cluster_uid="c"))
+    linker = Linker(LinkerSettings(cluster_uid="c")) if linker is None else linker
     spans: list[Span] = []
     facts = [(at_ns, number, fact) for number, (at_ns, fact) in enumerate(received(world, lateness))]
     number = len(facts)

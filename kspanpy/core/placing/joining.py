@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from kspanpy.core import ids
 from kspanpy.core.causes.causes import Causes
-from kspanpy.core.model import Event, Span
+from kspanpy.core.model import AttributeValue, Event, Span
 from kspanpy.core.moment import Moment
 from kspanpy.core.objects.catalog import Record
 from kspanpy.core.placing.waiting import EventItem
 from kspanpy.core.rules.table import CompiledRule
-from kspanpy.core.steps import SpanEnded
 from kspanpy.core.stories.shape import Lifecycle, Milestone, OpenStep, Symptom
 from kspanpy.core.telling import attributes, judging, spans
 from kspanpy.core.timing import Occurrence
 
 _MAX_STEPS = 32  # of one object
+_UNTOLD: dict[
+    str, AttributeValue
+] = {}  # of a story that another shard tells only the times count: when it ends, what it covers
 
 
 class Joiner:
@@ -33,20 +35,13 @@ class Joiner:
             lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=self._moment.skew_ns
         )
         warning, severity = event.type == "Warning", rule.rule.severity
-        span = Span(
-            trace_id=story.trace_id,
-            span_id=ids.event_span_id(event.uid, occ.n),
-            parent_id=lifecycle.span_id,
-            name=attributes.event_name(chain[0].kind, event.reason),
-            service=attributes.event_service(event),
-            start_ns=start_ns,
-            end_ns=end_ns,
-            attributes=attributes.event_attributes(event, occ, chain, delta=item.delta, problem=rule.rule.problem),
-            error=(event.message or event.reason) if warning else "",
-        )
-        self._take_note(lifecycle, event, occ, rule)
-        if warning and severity not in ("noise", "harmless"):
-            judging.first_failure(lifecycle, event.reason, event.message)
+        if story.told_here:
+            span = _span(lifecycle, item, chain, rule, times=(start_ns, end_ns))
+            self._take_note(lifecycle, event, occ, rule)
+            if warning and severity not in ("noise", "harmless"):
+                judging.first_failure(lifecycle, event.reason, event.message)
+        else:
+            span = Span(story.trace_id, b"", b"", "", "", start_ns, end_ns, _UNTOLD)
         if not story.closed:
             story.last_ns = lifecycle.last_ns = self._moment.now_ns
             story.last_event_ns = max(story.last_event_ns, occ.at_ns)
@@ -58,7 +53,7 @@ class Joiner:
         known_end = _known_end(chain[0], step)
         self._remember_step(chain[0], lifecycle, event, occ.at_ns)
         if not rule.ends and not rule.any_step:
-            self._moment.say(SpanEnded(span))
+            self._moment.emit((span,), story)
         elif known_end is not None or lifecycle.sent:
             self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
         else:
@@ -101,7 +96,24 @@ class Joiner:
         span = spans.finish_step(step, end_ns)
         if not lifecycle.sent:
             lifecycle.cover(span.start_ns, span.end_ns)
-        self._moment.say(SpanEnded(span))
+        self._moment.emit((span,), lifecycle.story)
+
+
+def _span(
+    lifecycle: Lifecycle, item: EventItem, chain: list[Record], rule: CompiledRule, *, times: tuple[int, int]
+) -> Span:
+    event, occ = item.event, item.occ
+    return Span(
+        trace_id=lifecycle.story.trace_id,
+        span_id=ids.event_span_id(event.uid, occ.n),
+        parent_id=lifecycle.span_id,
+        name=attributes.event_name(chain[0].kind, event.reason),
+        service=attributes.event_service(event),
+        start_ns=times[0],
+        end_ns=times[1],
+        attributes=attributes.event_attributes(event, occ, chain, delta=item.delta, problem=rule.rule.problem),
+        error=(event.message or event.reason) if event.type == "Warning" else "",
+    )
 
 
 def _known_end(record: Record, step: OpenStep) -> int | None:

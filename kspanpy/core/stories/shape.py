@@ -248,6 +248,7 @@ class Story:
         "root_record",
         "serious",
         "superseded",
+        "told_here",
         "trace_id",
         "well_ns",
     )
@@ -262,8 +263,12 @@ class Story:
         origin: Record,
         chapter: Chapter | None,
         now_ns: int,
+        told_here: bool,
     ) -> None:
         self.key = key
+        self.told_here = (
+            told_here  # False: it is only followed, for what it means to others; another shard makes its spans
+        )
         self.own_id = ids.trace_id(cluster_uid, root_record.uid, key)
         self.trace_id = self.own_id  # unless it becomes a part of somebody else's trace, with others of its kind
         self.parent_id = b""

@@ -19,7 +19,6 @@ from kspanpy.core.objects import health
 from kspanpy.core.objects.catalog import Catalog, Record
 from kspanpy.core.rules.kinds import OWNER_PHASES
 from kspanpy.core.settings import Limit
-from kspanpy.core.steps import SpanEnded
 from kspanpy.core.stories import chapters, episodes
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
@@ -161,7 +160,7 @@ class StoryBook:
         if story.closed or parent.sent:
             if story.own_id in self._closed:
                 self._told.grow(story.namespace)
-            self._moment.say(SpanEnded(self._teller.late(lifecycle)))
+            self._moment.emit(self._teller.late(lifecycle), story)
         return lifecycle
 
     @staticmethod
@@ -218,6 +217,7 @@ class StoryBook:
                 origin=origin,
                 chapter=chapter,
                 now_ns=now_ns,
+                told_here=settings.shard.tells(root.object),
             )
             if story.own_id not in self._open and story.own_id not in self._closed:
                 break
@@ -377,7 +377,7 @@ class StoryBook:
             self._moment.at(due_ns, leaf)
             return
         judging.judge_leaf(leaf)
-        self._moment.emit(self._teller.leaf(leaf))
+        self._moment.emit(self._teller.leaf(leaf), leaf.story)
 
     @staticmethod
     def _good_end(story: Story) -> str:
@@ -398,7 +398,7 @@ class StoryBook:
         story.outcome = outcome
         try:
             judging.judge(story)
-            self._moment.emit(self._teller.story(story))
+            self._moment.emit(self._teller.story(story), story)
         finally:
             self._put_away(story)
 

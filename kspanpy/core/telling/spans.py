@@ -56,7 +56,7 @@ class Teller:
         self._measure(root)
         conclusion, defect = None, None
         try:
-            conclusion = verdict.of(story)
+            conclusion = verdict.of(story) if story.told_here else None
         except Exception as error:  # noqa: BLE001 - raised below, when all has been told
             defect = error
         pending = [root]
@@ -68,7 +68,7 @@ class Teller:
         if defect is not None:
             raise defect
 
-    def late(self, lifecycle: Lifecycle) -> Span:
+    def late(self, lifecycle: Lifecycle) -> Iterator[Span]:
         """A lifecycle that came to light after its parent had been sent: inside it, whatever its own times say."""
         parent = lifecycle.parent
         if parent is not None and parent.sent:
@@ -76,7 +76,8 @@ class Teller:
             lifecycle.start_ns = min(max(start, parent.start_ns), parent.end_ns)
             lifecycle.end_ns = parent.end_ns
         lifecycle.sent = True
-        return self._span(lifecycle)
+        if lifecycle.story.told_here:
+            yield self._span(lifecycle)
 
     def _send(self, lifecycle: Lifecycle, conclusion: Verdict | None = None) -> Iterator[Span]:
         lifecycle.sent = True
@@ -87,7 +88,8 @@ class Teller:
             )
         self._moment.open_steps -= len(lifecycle.steps)
         lifecycle.steps = []
-        yield self._span(lifecycle, conclusion)
+        if lifecycle.story.told_here:
+            yield self._span(lifecycle, conclusion)
 
     def _measure(self, top: Lifecycle) -> None:
         """Sets start and end of a lifecycle and of all below it that have not been sent, the lowest first."""
