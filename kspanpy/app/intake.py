@@ -42,7 +42,8 @@ _WARNING: Final = 4  # ... and a fifth of it with Warnings
 class Shares:
     """How much of the inbox each namespace holds, and whether it may have more.
 
-    Pressure begins when a quarter of the inbox is taken, and ends when it is all but empty. Bounded by what the inbox holds.
+    Pressure begins when a quarter of the inbox is taken, and ends when it is all but empty. Grows with the namespaces that have something in
+    the inbox; each question costs the same.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -84,7 +85,10 @@ class Shares:
 
 
 class Losses:
-    """What has been dropped, by namespace, until it has been reported: when it begins, and then once a minute."""
+    """What has been dropped, by namespace, until it has been reported: when it begins, and then once a minute.
+
+    Grows with the namespaces that lose something, up to `MAX_NAMED`.
+    """
 
     def __init__(self) -> None:
         self.total = 0
@@ -135,7 +139,10 @@ class Arrival(NamedTuple):
 
 
 class Inbox(Queue[Arrival]):
-    """A queue of what arrives. `put` waits while it is full, and drops what `Shares` does not admit."""
+    """A queue of what arrives. `put` waits while it is full, and drops what `Shares` does not admit.
+
+    Grows with what waits, up to its capacity in items; an Event takes about 1 KB.
+    """
 
     def __init__(self, capacity: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(capacity)

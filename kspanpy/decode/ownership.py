@@ -17,7 +17,7 @@ from kspanpy.decode import fields, parsing
 from kspanpy.decode.altered import clean, first
 from kspanpy.decode.specs import shared
 
-_REMEMBERED = 4096
+_REMEMBERED = 4096  # entries; some hundred bytes each. Grows with different entries, then the longest unused go
 _LONGEST = 32 * 1024
 
 

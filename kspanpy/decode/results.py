@@ -67,7 +67,10 @@ class WatchFailure(msgspec.Struct, frozen=True, gc=False):
 
 
 class ListPage(msgspec.Struct, frozen=True):
-    """One page of a list. `items` and `raws` go together; a bad item stands in its place as `Malformed`."""
+    """One page of a list. `items` and `raws` go together; a bad item stands in its place as `Malformed`.
+
+    Grows with the page. The raws are views of its bytes, which are all kept as long as one of them is.
+    """
 
     items: list[Object | Event | Malformed]
     raws: list[msgspec.Raw]

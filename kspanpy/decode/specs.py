@@ -22,7 +22,7 @@ from kspanpy.decode.results import Malformed
 
 DIGEST = model.PART_DIGEST
 
-_REMEMBERED = 2048  # specs; a thousand bytes each as a rule
+_REMEMBERED = 2048  # specs; a thousand bytes each as a rule. Grows with different specs, then the longest unused go
 _LONGEST = 64 * 1024  # a longer one is read every time
 _NULL = b"null"
 _TEMPLATES = ("template/", "jobTemplate/template/")

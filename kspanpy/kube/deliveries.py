@@ -81,7 +81,7 @@ class WatchHealth(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Counters:
-    """Plain numbers that only grow. One thread writes them, any may read."""
+    """Plain numbers that only grow, as many as there are reasons. One thread writes them, any may read."""
 
     lists: int = 0  # requests for a page
     watches: int = 0  # requests for a stream

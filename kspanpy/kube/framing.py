@@ -10,7 +10,10 @@ from collections.abc import Iterator
 
 
 class LineSplitter:
-    """The lines of one response."""
+    """The lines of one response.
+
+    Grows with the line that has begun, up to `capacity` bytes; each byte is looked at once and joined once.
+    """
 
     def __init__(self, *, capacity: int) -> None:
         self._capacity = capacity

@@ -143,6 +143,9 @@ class State(StrEnum):
 class ListWatch:
     """The protocol's state. `synced`: a list has been completed, or what came since a former process stopped has been shown;
     `streaming`: the open watch is still worth reading.
+
+    Holds one page at a time and one line at a time. What grows is `known`, with the objects that are there, and while Events are listed
+    what puts them in order; both are bounded.
     """
 
     def __init__(

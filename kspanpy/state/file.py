@@ -49,7 +49,7 @@ Target: TypeAlias = tuple[str, str]
 
 
 class StateFile:
-    """Open it with `StateFile.open`. Methods raise OSError when the disk does not take or give what it should."""
+    """In memory it grows with one round, on disk with the inputs since the last snapshot and the spans that wait. Open it with `StateFile.open`. Methods raise OSError when the disk does not take or give what it should."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: int) -> None:
         self._folder = folder

@@ -1,4 +1,7 @@
-"""The linker's inputs as bytes: one round of the loop is one record, read back in the same order with the same times."""
+"""The linker's inputs as bytes: one round of the loop is one record, read back in the same order with the same times.
+
+A record grows with its inputs: an Event takes about 0.5 KB, a Pod 1.4.
+"""
 
 from __future__ import annotations
 
