@@ -42,9 +42,14 @@ class Moment:
         """One more output of this step."""
         self.out.append(output)
 
-    def emit(self, spans: Iterable[Span], story: Story) -> None:
-        """Spans of a story that are finished. Of a story that another shard tells there are only those of Events, as times."""
-        self.out.extend(SpanEnded(span) if story.told_here else _TOLD_ELSEWHERE for span in spans)
+    def emit(self, span: Span, story: Story) -> None:
+        """A span of a story is finished. Of a story that another shard tells there are only those of Events, as times."""
+        self.out.append(SpanEnded(span) if story.told_here else _TOLD_ELSEWHERE)
+
+    def emit_all(self, spans: Iterable[Span], story: Story) -> None:
+        """Spans of a story that are finished."""
+        for span in spans:
+            self.emit(span, story)
 
     def at(self, due_ns: int, what: Story | Lifecycle) -> None:
         """Look at this story or leaf again then."""

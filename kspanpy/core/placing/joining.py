@@ -53,7 +53,7 @@ class Joiner:
         known_end = _known_end(chain[0], step)
         self._remember_step(chain[0], lifecycle, event, occ.at_ns)
         if not rule.ends and not rule.any_step:
-            self._moment.emit((span,), story)
+            self._moment.emit(span, story)
         elif known_end is not None or lifecycle.sent:
             self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
         else:
@@ -96,7 +96,7 @@ class Joiner:
         span = spans.finish_step(step, end_ns)
         if not lifecycle.sent:
             lifecycle.cover(span.start_ns, span.end_ns)
-        self._moment.emit((span,), lifecycle.story)
+        self._moment.emit(span, lifecycle.story)
 
 
 def _span(

@@ -160,7 +160,7 @@ class StoryBook:
         if story.closed or parent.sent:
             if story.own_id in self._closed:
                 self._told.grow(story.namespace)
-            self._moment.emit(self._teller.late(lifecycle), story)
+            self._moment.emit_all(self._teller.late(lifecycle), story)
         return lifecycle
 
     @staticmethod
@@ -377,7 +377,7 @@ class StoryBook:
             self._moment.at(due_ns, leaf)
             return
         judging.judge_leaf(leaf)
-        self._moment.emit(self._teller.leaf(leaf), leaf.story)
+        self._moment.emit_all(self._teller.leaf(leaf), leaf.story)
 
     @staticmethod
     def _good_end(story: Story) -> str:
@@ -398,7 +398,7 @@ class StoryBook:
         story.outcome = outcome
         try:
             judging.judge(story)
-            self._moment.emit(self._teller.story(story), story)
+            self._moment.emit_all(self._teller.story(story), story)
         finally:
             self._put_away(story)
 
