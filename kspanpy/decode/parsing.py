@@ -8,7 +8,7 @@ wrong type counts as missing. Neither raises, whatever the bytes are.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 
@@ -35,6 +35,18 @@ NOT_STRICT: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def decoder(type_: Hashable) -> msgspec.json.Decoder[Any]:
     """The strict step alone."""
     return msgspec.json.Decoder(cast("type[Any]", type_))
+
+
+def _with_all_below(type_: type[Wire]) -> Iterator[type[Wire]]:
+    yield type_
+    for below in type_.__subclasses__():
+        yield from _with_all_below(below)
+
+
+# Made now, by the one thread that imports this. What msgspec knows of a struct is shared by all decoders of it, and while the first
+# of them is made it has holes: a thread that decoded meanwhile would end the process with a segmentation fault.
+for _wire in _with_all_below(Wire):
+    decoder(_wire)
 
 
 def parse(data: Bytes, type_: type[W], *, limit: int = MAX_OBJECT_BYTES) -> W | Malformed:

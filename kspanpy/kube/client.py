@@ -177,7 +177,7 @@ class Client:
             try:
                 response = self.get("/api/v1/namespaces/kube-system", headers={"Accept": METADATA_ONLY})
                 if response.status == 200:
-                    return msgspec.json.decode(response.body, type=_Identified).metadata.uid[:128]
+                    return _identified.decode(response.body).metadata.uid[:128]
                 why, passing = f"HTTP {response.status}", response.status == 429 or response.status >= 500
             except TransportError as error:
                 why, passing = str(error), True
@@ -197,7 +197,7 @@ class Client:
         """The API server's gitVersion; empty when it does not say."""
         try:
             response = self.get("/version")
-            return msgspec.json.decode(response.body, type=_Version).gitVersion[:64] if response.status == 200 else ""
+            return _version.decode(response.body).gitVersion[:64] if response.status == 200 else ""
         except (TransportError, msgspec.MsgspecError, UnicodeError):
             return ""
 
@@ -278,3 +278,7 @@ class _Identified(msgspec.Struct, gc=False):
 
 class _Version(msgspec.Struct, gc=False):
     gitVersion: str = ""  # noqa: N815 - its name in the API
+
+
+_identified = msgspec.json.Decoder(_Identified)
+_version = msgspec.json.Decoder(_Version)

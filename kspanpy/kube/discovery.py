@@ -63,7 +63,7 @@ class Discovery:
         if response.status != 200:
             raise TransportError(of_status(response.status))
         try:
-            found = msgspec.json.decode(response.body, type=_ResourceList).resources
+            found = _decoder.decode(response.body).resources
         except (msgspec.MsgspecError, UnicodeError):
             raise TransportError(FailureReason.UNREADABLE) from None
         return {
@@ -99,3 +99,6 @@ class _Item(msgspec.Struct, gc=False):
 
 class _ResourceList(msgspec.Struct, gc=False):
     resources: list[_Item]
+
+
+_decoder = msgspec.json.Decoder(_ResourceList)

@@ -77,7 +77,7 @@ class Lease(msgspec.Struct, frozen=True):
 def decode(body: bytes) -> Lease | None:
     """The Lease of an answer; None when it is none."""
     try:
-        wire = msgspec.json.decode(body, type=_Wire)
+        wire = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     spec, annotations = wire.spec or _Spec(), wire.metadata.get("annotations")
@@ -133,3 +133,6 @@ class _Spec(msgspec.Struct, gc=False):
 class _Wire(msgspec.Struct):
     metadata: dict[str, Any]
     spec: _Spec | None = None
+
+
+_decoder = msgspec.json.Decoder(_Wire)

@@ -24,6 +24,7 @@ from kspanpy.kube.settings import WatchSettings
 _log = logging.getLogger(__name__)
 _AFTER_DEFECT_S: Final = 5.0
 _CATCH_UP_S: Final = 20.0
+_WAITED_S: Final = 0.001  # a read that took longer had to wait
 _LATE_S: Final = 5.0  # a watch that has not ended so long after it should have is dead
 
 
@@ -182,12 +183,17 @@ class Reflector:
                 return
             self._protocol.opened(now=self._clock.monotonic())
             self._caught_up_at = self._clock.monotonic() + min(gap_s, _CATCH_UP_S)
+            asked_at = self._clock.monotonic()
             for data in stream.chunks():
                 self._seen(len(data))
+                had_to_wait = self._clock.monotonic() - asked_at > _WAITED_S
                 sheds = self._sheds if self._relief is not None and self._relief.needed else None
                 self._handle(self._protocol.chunk(data, now=self._clock.monotonic(), sheds=sheds))
                 if not self._protocol.streaming or self._stop.is_set():
                     return
+                if had_to_wait:
+                    self._stop.wait(self._settings.gather_s)
+                asked_at = self._clock.monotonic()
             if not self._stop.is_set():
                 self._handle(self._protocol.closed(now=self._clock.monotonic()))
 

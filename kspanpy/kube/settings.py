@@ -32,6 +32,9 @@ class WatchSettings:
     silence_s: float = 75.0
     """Bookmarks come about once a minute; without a byte for so long, a watch is taken for dead and resumed."""
 
+    gather_s: float = 0.05
+    """After a wait for something new, what follows is gathered for so long and read together: waking up costs more than reading."""
+
     short_watch_s: float = 1.0
     """A watch that ends sooner without having shown anything counts as a failure, and backs off."""
 
