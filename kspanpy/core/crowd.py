@@ -35,7 +35,10 @@ class Crowd(Generic[K]):
 
     def add(self, key: K, namespace: str, weight: int = 1) -> None:
         """An item has come."""
-        self._order.setdefault(namespace, deque()).append(key)
+        order = self._order.get(namespace)
+        if order is None:
+            order = self._order[namespace] = deque()
+        order.append(key)
         self.grow(namespace, weight)
 
     def grow(self, namespace: str, weight: int = 1) -> None:
@@ -57,6 +60,8 @@ class Crowd(Generic[K]):
 
     def excess(self, is_there: Callable[[K], bool]) -> K | None:
         """An item that has to go, if there is one too many. The room removes it, and asks again."""
+        if not self._over and self.total <= self._capacity:
+            return None
         while self._over:
             namespace = next(iter(self._over))
             oldest = self.oldest(namespace, is_there)

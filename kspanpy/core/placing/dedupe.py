@@ -40,7 +40,7 @@ class SeenEvents:
         key = _digest(uid)
         before = self._step(key)
         if n > before:
-            name_key = _digest("/".join(name)) if name[1] else 0
+            name_key = _digest(f"{name[0]}/{name[1]}") if name[1] else 0
             if not before and name_key:
                 last = self._step(self._young_names.get(name_key) or self._old_names.get(name_key, 0))
                 before = last if last < n else 0

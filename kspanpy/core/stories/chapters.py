@@ -12,6 +12,7 @@ were seen changing:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from kspanpy.core.model import MILLISECOND, SECOND, Event
 from kspanpy.core.objects.catalog import Record
@@ -25,11 +26,10 @@ DELETION_REACH_NS = 30 * SECOND  # the deletion of a large namespace kills Pods 
 def deciders(chain: Sequence[Record]) -> list[Record]:
     """The objects of a chain whose changes open chapters, from the object up."""
     found = []
-    for position, record in enumerate(chain):
+    for record, owner in pairwise((*chain, None)):
         rule = record.rule
         if not (rule.created or rule.changed or rule.deleted):
             continue
-        owner = chain[position + 1] if position + 1 < len(chain) else None
         if rule.follows and owner is not None and owner.real and (owner.rule.created or owner.rule.changed):
             continue
         found.append(record)
