@@ -171,8 +171,7 @@ class Linker:
                 self._book.due(moment.take_due())
             else:
                 break
-        if now_ns > moment.now_ns:
-            moment.now_ns = now_ns
+        moment.now_ns = max(moment.now_ns, now_ns)
         self._catalog.forget(moment.now_ns)
         self._book.forget()
 

@@ -130,10 +130,13 @@ class Record:
 class Line:
     """An owner and its owners up to the root object, found once and shared by all that it owns."""
 
-    __slots__ = ("epoch", "records")
+    __slots__ = ("decisive", "epoch", "records")
 
     def __init__(self, records: list[Record], epoch: int) -> None:
         self.records = records
+        self.decisive: list[Record] | None = (
+            None  # those whose changes open chapters (`stories.chapters`), once asked for
+        )
         self.epoch = epoch  # it holds as long as this is that of the catalog
 
 
@@ -189,6 +192,11 @@ class Catalog:
     def tombstones(self) -> int:
         """How many dead objects are remembered."""
         return len(self._dead)
+
+    def line_above(self, record: Record) -> Line | None:
+        """Its owners, if they have been found before and have not changed since."""
+        above = record.above
+        return above if above is not None and above.epoch == self._epoch else None
 
     @property
     def mortal(self) -> bool:
@@ -268,8 +276,7 @@ class Catalog:
     def used(self, chain: list[Record], now_ns: int) -> None:
         """Something happens to these: as long as it does, those whose end nobody tells of are not forgotten."""
         for record in chain:
-            known_ns = self._dead.get(record.key) if record.gone_ns is None else None
-            if known_ns is not None and now_ns - known_ns > _USED_NS:
+            if record.gone_ns is None and record.key in self._dead and now_ns - self._dead[record.key] > _USED_NS:
                 self._dead[record.key] = now_ns
                 self._dead.move_to_end(record.key)
 
@@ -293,8 +300,8 @@ class Catalog:
         """The object and its owners up to the root object; and the first owner that nobody has shown, if there is one."""
         if record.owner is None:
             return [record], None
-        above = record.above
-        if above is not None and above.epoch == self._epoch:
+        above = self.line_above(record)
+        if above is not None:
             return [record, *above.records], None
         chain, top = [record], record
         while top.owner is not None and len(chain) < self._settings.max_depth:

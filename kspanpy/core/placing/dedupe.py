@@ -38,7 +38,7 @@ class SeenEvents:
         Returns the highest step seen before (0: none), which is >= n for a repetition.
         """
         key = _digest(uid)
-        before = self._step(key)
+        before = self._young.get(key) or self._old.get(key, 0)
         if n > before:
             name_key = _digest(f"{name[0]}/{name[1]}") if name[1] else 0
             if not before and name_key:

@@ -29,9 +29,7 @@ class Joiner:
         event, occ, moment = item.event, item.occ, self._moment
         story = lifecycle.story
         end_ns = occ.at_ns + spans.SHORTEST_NS
-        start_ns, end_ns = spans.fit(
-            lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=moment.skew_ns
-        )
+        start_ns, end_ns = spans.fit(lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=moment.skew_ns)
         warning, severity = event.type == "Warning", rule.rule.severity
         span = Span(
             trace_id=story.trace_id,
@@ -50,8 +48,7 @@ class Joiner:
             judging.first_failure(lifecycle, event.reason, event.message)
         if not story.closed:
             story.last_ns = lifecycle.last_ns = moment.now_ns
-            if occ.at_ns > story.last_event_ns:
-                story.last_event_ns = occ.at_ns
+            story.last_event_ns = max(story.last_event_ns, occ.at_ns)
             story.serious = story.serious or severity == "serious" or (warning and severity != "noise")
         if not lifecycle.sent:
             lifecycle.cover(start_ns, end_ns)
@@ -76,7 +73,7 @@ class Joiner:
         known = rule.rule
         if known.milestone and lifecycle.record.kind == "Pod":
             lifecycle.passes(Milestone(known.milestone, occ.at_ns))
-        if known.problem:
+        if known.problem and lifecycle.is_news(known.problem, weak=known.severity == "harmless", at_ns=occ.at_ns):
             container = event.involved.field_path.partition("{")[2].removesuffix("}")
             lifecycle.suffers(
                 Symptom(
@@ -91,15 +88,15 @@ class Joiner:
 
     def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
         """Ends the open steps that this one ends, and keeps it for steps that arrive after their end."""
-        field_path = event.involved.field_path
+        field_path, steps = event.involved.field_path, record.steps
         if lifecycle.steps:
             for step in [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]:
                 lifecycle.steps.remove(step)
                 self._moment.open_steps -= 1
                 self._end_step(lifecycle, step, at_ns)
-        record.steps.append((at_ns, event.reason, field_path))
-        if len(record.steps) > _MAX_STEPS:
-            del record.steps[0]
+        steps.append((at_ns, event.reason, field_path))
+        if len(steps) > _MAX_STEPS:
+            del steps[0]
 
     def _end_step(self, lifecycle: Lifecycle, step: OpenStep, end_ns: int) -> None:
         if lifecycle.sent:

@@ -132,13 +132,19 @@ class Placer:
             record = identity.namesake(self._catalog, involved, occ.at_ns)
             if record is None:
                 record = self._stand_in(involved, occ)
-        chain, need = self._chain(record, forced=item.forced)
-        if need is not None:
-            return need
+        line = self._catalog.line_above(record)
+        if line is not None:
+            chain, decisive = [record, *line.records], chapters.deciders_of(record, line)
+            if self._catalog.mortal:
+                self._catalog.used(chain, self._moment.now_ns)
+        else:
+            chain, need = self._chain(record, forced=item.forced)
+            if need is not None:
+                return need
+            decisive = chapters.deciders(chain)
         rule = self._rules.find(record.kind, event.reason, event.message, event.component)
         named, missing = self._named(chain, rule, event, occ) if rule.rule.names else (None, "")
         phase = rule.rule.phase
-        decisive = chapters.deciders(chain)
         if record.object.kind == "Pod":
             phase = phases.pod_phase(
                 chain, occ, rule, settle_ns=self._moment.settle_ns, written_rv=event.resource_version
@@ -152,10 +158,10 @@ class Placer:
             if need is None and named is None and missing:
                 need = ForObject(missing, self._patience(rule.rule.names))
             if need is None:
-                need = self._await_chapter(record, decisive, event, occ, phase, named)
+                need = self._await_chapter(record, decisive, event, occ, phase, named=named)
             if need is not None:
                 return need
-        self._joiner.join(self._lifecycle_of(item, chain, decisive, phase, rule, named), item, chain, rule)
+        self._joiner.join(self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule)
         return None
 
     def _place_phase(self, item: PhaseItem) -> Need | None:
@@ -307,6 +313,7 @@ class Placer:
         event: Event,
         occ: Occurrence,
         phase: str,
+        *,
         named: Record | None,
     ) -> Need | None:
         """Waits for what could still show that the event belongs to another change, unless that was decided before."""
@@ -367,6 +374,7 @@ class Placer:
         decisive: list[Record],
         phase: str,
         rule: CompiledRule,
+        *,
         named: Record | None,
     ) -> Lifecycle:
         event, occ, record = item.event, item.occ, chain[0]

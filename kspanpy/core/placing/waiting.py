@@ -172,7 +172,9 @@ class WaitingRoom:
         return item
 
     def _wait_for_watch(self, item: Item, need: ForWatch) -> None:
-        heap = self._for_watch.setdefault(need.kind, [])
+        heap = self._for_watch.get(need.kind)
+        if heap is None:
+            heap = self._for_watch[need.kind] = []
         heapq.heappush(heap, (need.resource_version, next(self._order), item))
         if len(heap) > 2 * len(self._deadlines) + 1024:  # a silent watch: those that gave up are still in here
             heap[:] = [entry for entry in heap if not entry[2].placed]

@@ -12,10 +12,9 @@ were seen changing:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from kspanpy.core.model import MILLISECOND, SECOND, Event
-from kspanpy.core.objects.catalog import Record
+from kspanpy.core.objects.catalog import Line, Record
 from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.timing import Occurrence
 
@@ -26,16 +25,29 @@ DELETION_REACH_NS = 30 * SECOND  # the deletion of a large namespace kills Pods 
 def deciders(chain: Sequence[Record]) -> list[Record]:
     """The objects of a chain whose changes open chapters, from the object up."""
     found = []
-    for record, owner in pairwise((*chain, None)):
+    for position, record in enumerate(chain):
         rule = record.rule
         if not (rule.created or rule.changed or rule.deleted):
             continue
+        owner = chain[position + 1] if position + 1 < len(chain) else None
         if rule.follows and owner is not None and owner.real and (owner.rule.created or owner.rule.changed):
             continue
         found.append(record)
         if rule.apart:
             break
     return found
+
+
+def deciders_of(record: Record, line: Line) -> list[Record]:
+    """The same of an object whose line of owners is known: most objects of a cluster share one with others."""
+    if line.decisive is None:
+        line.decisive = deciders(line.records)
+    rule, owner = record.rule, line.records[0].rule
+    if rule.follows and (owner.created or owner.changed):  # those in a line are real
+        return line.decisive
+    if not (rule.created or rule.changed or rule.deleted):
+        return line.decisive
+    return [record] if rule.apart else [record, *line.decisive]
 
 
 def newest(decisive: Sequence[Record], *, rv: int | None, at_ns: int) -> Chapter | None:

@@ -155,6 +155,8 @@ class StoryBook:
         lifecycle = Lifecycle(story, record, phase=phase, parent=parent)
         story.lifecycles[record.uid, phase] = lifecycle
         parent.children.append(lifecycle)
+        if record.kind in _SCALED:
+            story.replicas_phases.setdefault(record.uid, phase)
         if record.kind == "Pod":
             self._open_leaf(lifecycle)
         self._causes.opened(lifecycle)
@@ -175,7 +177,7 @@ class StoryBook:
         if record.kind in _SCALED:
             if phase:
                 return phase
-            known = next((known for uid, known in story.lifecycles if uid == record.uid), None)
+            known = story.replicas_phases.get(record.uid)
             return known if known is not None else ("scale-up" if story.chapter is not None else "")
         return "run" if record.kind == "Job" else ""
 
@@ -451,6 +453,7 @@ def _let_go(story: Story) -> None:
             del phases[lifecycle.phase]
     # A chapter of an object that lives on knows its story for ever, for its id: no need to keep all that was in it.
     story.lifecycles = {(story.root_record.uid, ""): story.root}
+    story.replicas_phases = {}
     story.root.children, story.root.milestones, story.root.symptoms, story.root.links = [], [], [], []
     for record in (story.root_record, story.origin):
         if story in record.episodes:
