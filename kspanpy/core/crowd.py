@@ -27,6 +27,7 @@ class Crowd(Generic[K]):
     def __init__(self, capacity: int, *, part: int) -> None:
         self._capacity = capacity
         self._share = share(capacity, part)
+        # All grow with the namespaces that hold something; the queues with what they hold (`tidy`: twice that, and 64).
         self._held: dict[str, int] = {}
         self._order: dict[str, deque[K]] = {}  # oldest first; those that have left are found out when they are met
         self._over: dict[str, None] = {}  # not a set, whose order is another one in each process

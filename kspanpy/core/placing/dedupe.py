@@ -22,6 +22,7 @@ class SeenEvents:
     def __init__(self, *, capacity: int, memory_ns: int) -> None:
         self._half = max(capacity // 2, 1)
         self._memory_ns = memory_ns
+        # All four grow with the Events seen: each holds at most half the capacity.
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
         self._young_names: dict[int, int] = {}

@@ -90,10 +90,11 @@ class Placer:
     def retry(self, obj: Object) -> None:
         """An object has been seen: what waited for it?"""
         self._hearsay.forget(obj)
-        for item in self.waiting.for_object(obj.uid):
-            self.place(item)
-        for item in self.waiting.for_object(name_key(obj.kind, obj.namespace, obj.name)):
-            self.place(item)
+        if self.waiting.for_objects:
+            for item in self.waiting.for_object(obj.uid):
+                self.place(item)
+            for item in self.waiting.for_object(name_key(obj.kind, obj.namespace, obj.name)):
+                self.place(item)
         if obj.kind in KINDS:  # of others there may be no watch that could come any further
             self.progress(obj.kind, obj.resource_version)
 

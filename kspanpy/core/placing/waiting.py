@@ -95,6 +95,7 @@ class WaitingRoom:
 
     def __init__(self, capacity: int) -> None:
         self._crowd: Crowd[Item] = Crowd(capacity, part=4)
+        # An item is in one of the first two, and once in the third for each time its patience grew (by need: a few times).
         self._for_object: dict[str, list[Item]] = {}
         self._for_watch: dict[str, list[tuple[int, int, Item]]] = {}  # kind -> heap by resourceVersion
         self._deadlines: list[tuple[int, int, Item]] = []
@@ -106,6 +107,11 @@ class WaitingRoom:
     def events(self) -> int:
         """How many occurrences are waiting."""
         return self._events
+
+    @property
+    def for_objects(self) -> bool:
+        """True if something waits for an object."""
+        return bool(self._for_object)
 
     def put(self, item: Item, need: Need) -> Item | None:
         """Lets an item wait; returns another one that must be placed at once because the room is full."""

@@ -235,6 +235,7 @@ class Story:
         "closed",
         "complete_ns",
         "first_event_ns",
+        "first_phases",
         "follows",
         "forgotten",
         "key",
@@ -251,7 +252,6 @@ class Story:
         "parent_id",
         "phase",
         "relapse",
-        "replicas_phases",
         "root",
         "root_record",
         "serious",
@@ -281,7 +281,7 @@ class Story:
         self.phase = phase
         self.chapter = chapter
         self.lifecycles: dict[tuple[str, str], Lifecycle] = {}  # by uid and phase; as many as spans will be sent of it
-        self.replicas_phases: dict[str, str] = {}  # uid of a ReplicaSet -> its first phase in it; one for each
+        self.first_phases = {root_record.uid: ""}  # uid -> the phase of its first lifecycle; at most one for each
         self.open_leaves: dict[tuple[str, str], Lifecycle] = {}  # phases of Pods that are not over
         self.opened_ns = now_ns
         self.last_ns = now_ns  # when something last arrived for it

@@ -35,8 +35,10 @@ class StoryBook:
         self._moment = moment
         self._causes = causes
         self._teller = spans.Teller(moment, catalog)
-        self._open: dict[bytes, Story] = {}
-        self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
+        self._open: dict[bytes, Story] = {}  # at most max_open_stories
+        self._closed: OrderedDict[bytes, tuple[int, Story]] = (
+            OrderedDict()
+        )  # of at most max_closed_lifecycles lifecycles
         settings = moment.settings
         self._opened: Crowd[bytes] = Crowd(settings.max_open_stories, part=4)
         self._told: Crowd[bytes] = Crowd(settings.max_closed_lifecycles, part=8)  # weighed in lifecycles
@@ -155,8 +157,7 @@ class StoryBook:
         lifecycle = Lifecycle(story, record, phase=phase, parent=parent)
         story.lifecycles[record.uid, phase] = lifecycle
         parent.children.append(lifecycle)
-        if record.kind in _SCALED:
-            story.replicas_phases.setdefault(record.uid, phase)
+        story.first_phases.setdefault(record.uid, phase)
         if record.kind == "Pod":
             self._open_leaf(lifecycle)
         self._causes.opened(lifecycle)
@@ -177,7 +178,7 @@ class StoryBook:
         if record.kind in _SCALED:
             if phase:
                 return phase
-            known = story.replicas_phases.get(record.uid)
+            known = story.first_phases.get(record.uid)
             return known if known is not None else ("scale-up" if story.chapter is not None else "")
         return "run" if record.kind == "Job" else ""
 
@@ -453,7 +454,7 @@ def _let_go(story: Story) -> None:
             del phases[lifecycle.phase]
     # A chapter of an object that lives on knows its story for ever, for its id: no need to keep all that was in it.
     story.lifecycles = {(story.root_record.uid, ""): story.root}
-    story.replicas_phases = {}
+    story.first_phases = {story.root_record.uid: ""}
     story.root.children, story.root.milestones, story.root.symptoms, story.root.links = [], [], [], []
     for record in (story.root_record, story.origin):
         if story in record.episodes:
