@@ -27,6 +27,7 @@ class Crowd(Generic[K]):
     def __init__(self, capacity: int, *, part: int) -> None:
         self._capacity = capacity
         self._share = share(capacity, part)
+        # All grow with the namespaces that hold something; the queues with what they hold (`tidy`: twice that, and 64).
         self._held: dict[str, int] = {}
         self._order: dict[str, deque[K]] = {}  # oldest first; those that have left are found out when they are met
         self._over: dict[str, None] = {}  # not a set, whose order is another one in each process
@@ -35,7 +36,10 @@ class Crowd(Generic[K]):
 
     def add(self, key: K, namespace: str, weight: int = 1) -> None:
         """An item has come."""
-        self._order.setdefault(namespace, deque()).append(key)
+        order = self._order.get(namespace)
+        if order is None:
+            order = self._order[namespace] = deque()
+        order.append(key)
         self.grow(namespace, weight)
 
     def grow(self, namespace: str, weight: int = 1) -> None:
@@ -57,6 +61,8 @@ class Crowd(Generic[K]):
 
     def excess(self, is_there: Callable[[K], bool]) -> K | None:
         """An item that has to go, if there is one too many. The room removes it, and asks again."""
+        if not self._over and self.total <= self._capacity:
+            return None
         while self._over:
             namespace = next(iter(self._over))
             oldest = self.oldest(namespace, is_there)

@@ -16,7 +16,7 @@ def trace_id(cluster_uid: str, root_uid: str, story_key: str) -> bytes:
 
 def event_span_id(event_uid: str, count: int) -> bytes:
     """8 bytes for one occurrence: one observed step of one Event."""
-    return _digest(8, "event", event_uid, str(count))
+    return _digest(8, "event", event_uid, f"{count}")
 
 
 def lifecycle_span_id(trace: bytes, object_uid: str, phase: str) -> bytes:
@@ -26,4 +26,4 @@ def lifecycle_span_id(trace: bytes, object_uid: str, phase: str) -> bytes:
 
 def _digest(size: int, *fields: str) -> bytes:
     digest = blake2b("\x1f".join(fields).encode("utf-8", "surrogatepass"), digest_size=size).digest()
-    return digest if any(digest) else b"\x01" * size
+    return digest if digest.strip(b"\0") else b"\x01" * size

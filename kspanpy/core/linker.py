@@ -130,8 +130,8 @@ class Linker:
         """When `step` should be called again even if nothing is received."""
         if self._in_gap:
             return None
-        dues = (self._placer.waiting.next_deadline(), self._moment.next_due())
-        return min((due for due in dues if due is not None), default=None)
+        patience, due = self._placer.waiting.next_deadline(), self._moment.next_due()
+        return due if patience is None or (due is not None and due < patience) else patience
 
     def objects(self) -> Iterator[Object]:
         """What is known to exist: the newest version of every object that was seen and has not gone."""
@@ -161,14 +161,16 @@ class Linker:
         moment, waiting = self._moment, self._placer.waiting
         while not self._in_gap:
             patience, due = waiting.next_deadline(), moment.next_due()
-            first = min((ns for ns in (patience, due) if ns is not None), default=None)
-            if first is None or first > now_ns:
-                break
-            moment.now_ns = max(moment.now_ns, first)
-            if first != patience:
+            if patience is not None and patience <= now_ns and (due is None or patience <= due):
+                moment.now_ns = max(moment.now_ns, patience)
+                item = waiting.overdue(patience)
+                if item is not None:
+                    self._placer.place(item)
+            elif due is not None and due <= now_ns:
+                moment.now_ns = max(moment.now_ns, due)
                 self._book.due(moment.take_due())
-            elif (item := waiting.overdue(first)) is not None:
-                self._placer.place(item)
+            else:
+                break
         moment.now_ns = max(moment.now_ns, now_ns)
         self._catalog.forget(moment.now_ns)
         self._book.forget()
@@ -177,7 +179,7 @@ class Linker:
         now_ns = self._moment.now_ns
         if not event.uid:  # the server gives every Event one; a recording may have lost it
             event = msgspec.structs.replace(event, uid=f"{event.namespace}/{event.name}")
-        if event.involved.namespace != event.namespace:
+        if event.namespace != event.involved.namespace:
             event = _in_its_namespace(event)
         occ = occurrence(event, now_ns)
         before = self._seen.note(event.uid, occ.n, now_ns, name=(event.namespace, event.name))

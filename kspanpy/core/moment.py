@@ -34,6 +34,7 @@ class Moment:
         self.gap_ns = int(settings.episode_gap_s * SECOND)
         self.skew_ns = int(settings.skew_s * SECOND)
         self.memory_ns = int(settings.memory_s * SECOND)
+        # With what is open: what is over is let go of when it is half of it (`tidy`).
         self._due: list[tuple[int, int, Story | Lifecycle]] = []
         self._order = count()
         self._tidy_at = _LEAST_TIDY

@@ -8,6 +8,7 @@ surrogate character, and is the same when sanitised again (so equal inputs stay 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # What Kubernetes itself allows is shorter or equal, except for messages (1024 is its limit for event messages too).
 MESSAGE = 1024
@@ -44,6 +45,7 @@ def text(value: str, limit: int = MESSAGE) -> str:
     return head[: max(limit - 1, 0)] + ELLIPSIS if limit > 0 else ""
 
 
+@lru_cache(maxsize=1024)  # kinds, reasons and components are few, and asked for with every Event
 def identifier(value: str, fallback: str = "unknown") -> str:
     """`value` mapped into the grammar of span-name parts, `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`; `fallback` if nothing is left."""
     if _IDENTIFIER.fullmatch(value):

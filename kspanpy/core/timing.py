@@ -13,6 +13,7 @@ Events carry up to seven times, most of them null, some whole seconds, some late
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from string import hexdigits
 
 import msgspec
@@ -43,10 +44,12 @@ def occurrence(event: Event, received_ns: int) -> Occurrence:
         return Occurrence(n, event.series_last_ns, 0)
     if event.event_time_ns is not None:
         return Occurrence(n, event.event_time_ns, 0)
-    last = event.last_ns if event.last_ns is not None else event.first_ns
-    if event.first_ns is not None and event.first_ns == last and n == 1:
+    first, last = event.first_ns, event.last_ns
+    if last is None:
+        last = first
+    if first is not None and first == last and n == 1:
         exact = name_clock(event.name)
-        if exact is not None and exact // SECOND == event.first_ns // SECOND:
+        if exact is not None and exact // SECOND == first // SECOND:
             return Occurrence(n, exact, 0)
     if last is not None:
         return Occurrence(n, last, _slack(last))
@@ -76,7 +79,12 @@ def instant(seconds_ns: int | None, received_ns: int) -> int:
 def rfc3339(at_ns: int) -> str:
     """Microseconds since 1970 as text; a time that no calendar holds becomes its nearest edge."""
     at_ns = min(max(at_ns, 0), _LAST_NS)
-    return datetime.fromtimestamp(at_ns // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{at_ns % SECOND // 1000:06}Z"
+    return f"{_second(at_ns // SECOND)}.{at_ns % SECOND // 1000:06}Z"
+
+
+@lru_cache(maxsize=1024)  # what happens at about the same time shares its second; strftime costs as much as a span
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _slack(at_ns: int) -> int:

@@ -103,6 +103,7 @@ class Causes:
     def __init__(self, moment: Moment, catalog: Catalog) -> None:
         self._moment = moment
         self._catalog = catalog
+        # The first two hold at most max_evidence.
         self._waiting: OrderedDict[str, list[Evidence]] = OrderedDict()  # by uid or name of the object that caused it
         self._rescales: OrderedDict[str, Rescale] = OrderedDict()  # by the name of what was scaled
         self._applying: OrderedDict[str, Lifecycle] = OrderedDict()  # what is told of GitOps objects, by uid and name

@@ -40,6 +40,7 @@ class Record:
     """
 
     __slots__ = (
+        "above",
         "born_ns",
         "chapters",
         "confidence",
@@ -51,6 +52,7 @@ class Record:
         "fresh",
         "gone_ns",
         "key",
+        "line",
         "name_key",
         "object",
         "owner",
@@ -70,6 +72,8 @@ class Record:
         if real and self.rule == OTHER_KIND and obj.generation:
             self.rule = OTHER_CHANGING_KIND
         self.owner = causal_owner(obj)
+        self.above: Line | None = None  # the line of its owner, when that was asked for last
+        self.line: Line | None = None  # its own, or one that it is in, if it owns something
         self.confidence = ""  # how far a guessed owner can be trusted; empty: an ownerReference names it
         self.born_ns = instant(obj.created_ns, received_ns)
         self.first_rv = obj.resource_version
@@ -123,6 +127,19 @@ class Record:
         return self.object.kind
 
 
+class Line:
+    """An owner and its owners up to the root object, found once and shared by all that it owns."""
+
+    __slots__ = ("decisive", "epoch", "records")
+
+    def __init__(self, records: list[Record], epoch: int) -> None:
+        self.records = records
+        self.decisive: list[Record] | None = (
+            None  # those whose changes open chapters (`stories.chapters`), once asked for
+        )
+        self.epoch = epoch  # it holds as long as this is that of the catalog
+
+
 def _looks_new(obj: Object, received_ns: int) -> bool:
     """True for a version that may well be the first one, judged by itself: no controller has written into it yet."""
     if obj.deletion_ns is not None or (health.known(obj.kind) and health.settled(obj)):
@@ -155,12 +172,15 @@ class Catalog:
 
     def __init__(self, settings: LinkerSettings) -> None:
         self._settings = settings
-        self._records: dict[Key, Record] = {}
-        self._names: dict[tuple[str, str, str], list[Key]] = {}
-        self._dead: OrderedDict[Key, int] = OrderedDict()  # when it it was seen to be gone
+        self._memory_ns = int(settings.memory_s * SECOND)
+        self._epoch = 0  # goes on whenever a line of owners may have changed
+        self._records: dict[Key, Record] = {}  # at most max_objects and max_tombstones, see `_shrink`
+        self._names: dict[tuple[str, str, str], list[Key]] = {}  # of the same
+        self._dead: OrderedDict[Key, int] = OrderedDict()  # when it was seen to be gone; at most max_tombstones
         self._crowd: Crowd[Key] = Crowd(settings.max_tombstones, part=8)  # of the dead
         self._everybody: Crowd[Key] = Crowd(settings.max_objects, part=1)
         self.reached: Counter[Limit] = Counter()
+        # These three grow with the kinds that are watched.
         self.synced: set[str] = set()  # kinds whose list is complete: what is added now has just been created
         self.missing: set[str] = set()  # kinds that nobody can show
         self.watermarks: dict[str, int] = {}  # kind -> newest resourceVersion its watch has shown
@@ -172,6 +192,28 @@ class Catalog:
     def tombstones(self) -> int:
         """How many dead objects are remembered."""
         return len(self._dead)
+
+    def line_above(self, record: Record) -> Line | None:
+        """Its owners, if they have been found before and have not changed since."""
+        above = record.above
+        return above if above is not None and above.epoch == self._epoch else None
+
+    @property
+    def mortal(self) -> bool:
+        """True if something is forgotten one day unless it is `used`."""
+        return bool(self._dead)
+
+    def adopt(self, record: Record, owner: OwnerReference | None) -> None:
+        """Another object owns it from now on, or none."""
+        record.owner, record.above = owner, None
+        if record.line is not None:
+            self._epoch += 1
+
+    def renew(self, record: Record, obj: Object) -> None:
+        """A newer version of an object has been seen."""
+        if record.line is not None and obj.kind != record.object.kind:
+            self._epoch += 1  # it is not what those that it owns take it for
+        record.object = obj
 
     def records(self) -> Iterable[Record]:
         """All of them."""
@@ -234,14 +276,13 @@ class Catalog:
     def used(self, chain: list[Record], now_ns: int) -> None:
         """Something happens to these: as long as it does, those whose end nobody tells of are not forgotten."""
         for record in chain:
-            known_ns = self._dead.get(record.key) if record.gone_ns is None else None
-            if known_ns is not None and now_ns - known_ns > _USED_NS:
+            if record.gone_ns is None and record.key in self._dead and now_ns - self._dead[record.key] > _USED_NS:
                 self._dead[record.key] = now_ns
                 self._dead.move_to_end(record.key)
 
     def forget(self, now_ns: int) -> None:
         """Lets go of those that have been dead for longer than an Event lives."""
-        horizon = now_ns - int(self._settings.memory_s * SECOND)
+        horizon = now_ns - self._memory_ns
         while self._dead:
             key, died_ns = next(iter(self._dead.items()))
             if died_ns > horizon:
@@ -257,16 +298,32 @@ class Catalog:
 
     def chain(self, record: Record) -> tuple[list[Record], OwnerReference | None]:
         """The object and its owners up to the root object; and the first owner that nobody has shown, if there is one."""
-        chain = [record]
-        while record.owner is not None and len(chain) < self._settings.max_depth:
-            owner = self.owner(record)
-            if owner is None and not self._is_lie(record.owner, record.object.namespace):
-                return chain, record.owner
+        if record.owner is None:
+            return [record], None
+        above = self.line_above(record)
+        if above is not None:
+            return [record, *above.records], None
+        chain, top = [record], record
+        while top.owner is not None and len(chain) < self._settings.max_depth:
+            owner = self.owner(top)
+            if owner is None and not self._is_lie(top.owner, top.object.namespace):
+                return chain, top.owner
             if owner is None or owner in chain:
-                break  # tenants may write anything into ownerReferences
+                return chain, None  # tenants may write anything into ownerReferences
             chain.append(owner)
-            record = owner
+            top = owner
+        if top.owner is None and len(chain) > 1 and all(owner.key == owner.object.uid for owner in chain[1:]):
+            record.above = self._line(chain[1:])
         return chain, None
+
+    def _line(self, owners: list[Record]) -> Line:
+        """Remembers owners that were all seen themselves: until one of them changes, nothing that is added changes this."""
+        line = owners[0].line
+        if line is None or line.epoch != self._epoch or line.records[0] is not owners[0]:
+            line = owners[0].line = Line(owners, self._epoch)
+            for owner in owners[1:]:
+                owner.line = owner.line or line  # somebody's, so that it is known for an owner
+        return line
 
     def named(self, kind: str, namespace: str, name: str, *, group: str | None = None) -> list[Record]:
         """Every object of that name, oldest first; `group` None: of any API group."""
@@ -321,6 +378,7 @@ class Catalog:
         obj = record.object
         if not record.real or obj.uid in self._records:
             record.key = obj.namespace, obj.uid
+            self._epoch += obj.uid in self._records  # in this namespace it comes before that one
         self._remove(record.key)
         self._records[record.key] = record
         self._names.setdefault(record.name_key, []).append(record.key)
@@ -338,6 +396,7 @@ class Catalog:
             del self._records[key]
             self._everybody.remove(record.name_key[1])
             self._unname(record)
+            self._epoch += record.line is not None
 
     def _unname(self, record: Record) -> None:
         name = record.name_key

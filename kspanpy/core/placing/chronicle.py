@@ -55,7 +55,7 @@ class Chronicle:
         if record.gone_ns is None:
             dying = record.dying_ns is not None
             if not _stale(record.object, obj):
-                record.object = obj
+                self._catalog.renew(record, obj)
                 record.note_status(obj, now_ns)
             record.die(None, obj.resource_version, now_ns)
             self._catalog.bury(record, now_ns)
@@ -85,9 +85,9 @@ class Chronicle:
 
     def _update(self, record: Record, obj: Object) -> None:
         before, dying = record.object, record.dying_ns is not None
-        record.object = obj
+        self._catalog.renew(record, obj)
         if obj.owners != before.owners:
-            record.owner = causal_owner(obj)  # orphaned, adopted, released by a label
+            self._catalog.adopt(record, causal_owner(obj))  # orphaned, adopted, released by a label
         record.note_status(obj, self._moment.now_ns)
         if record.dying_ns is not None and not dying:
             self._dies(record)

@@ -22,6 +22,7 @@ class SeenEvents:
     def __init__(self, *, capacity: int, memory_ns: int) -> None:
         self._half = max(capacity // 2, 1)
         self._memory_ns = memory_ns
+        # All four grow with the Events seen: each holds at most half the capacity.
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
         self._young_names: dict[int, int] = {}
@@ -38,9 +39,9 @@ class SeenEvents:
         Returns the highest step seen before (0: none), which is >= n for a repetition.
         """
         key = _digest(uid)
-        before = self._step(key)
+        before = self._young.get(key) or self._old.get(key, 0)
         if n > before:
-            name_key = _digest("/".join(name)) if name[1] else 0
+            name_key = _digest(f"{name[0]}/{name[1]}") if name[1] else 0
             if not before and name_key:
                 last = self._step(self._young_names.get(name_key) or self._old_names.get(name_key, 0))
                 before = last if last < n else 0

@@ -28,33 +28,35 @@ class Joiner:
 
     def join(self, lifecycle: Lifecycle, item: EventItem, chain: list[Record], rule: CompiledRule) -> None:
         """Makes the event span under its lifecycle span; sends it if its end is known."""
-        event, occ = item.event, item.occ
+        event, occ, moment = item.event, item.occ, self._moment
         story = lifecycle.story
         end_ns = occ.at_ns + spans.SHORTEST_NS
-        start_ns, end_ns = spans.fit(
-            lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=self._moment.skew_ns
-        )
+        start_ns, end_ns = spans.fit(lifecycle, occ.at_ns, end_ns, received_ns=item.received_ns, skew_ns=moment.skew_ns)
         warning, severity = event.type == "Warning", rule.rule.severity
         if story.told_here:
             span = _span(lifecycle, item, chain, rule, times=(start_ns, end_ns))
-            self._take_note(lifecycle, event, occ, rule)
+            if rule.tells:
+                self._take_note(lifecycle, event, occ, rule)
             if warning and severity not in ("noise", "harmless"):
                 judging.first_failure(lifecycle, event.reason, event.message)
         else:
             span = Span(story.trace_id, b"", b"", "", "", start_ns, end_ns, _UNTOLD)
         if not story.closed:
-            story.last_ns = lifecycle.last_ns = self._moment.now_ns
+            story.last_ns = lifecycle.last_ns = moment.now_ns
             story.last_event_ns = max(story.last_event_ns, occ.at_ns)
             story.serious = story.serious or severity == "serious" or (warning and severity != "noise")
         if not lifecycle.sent:
             lifecycle.cover(start_ns, end_ns)
-        self._causes.said(lifecycle, chain[0], event, occ, rule)
+        if rule.causal:
+            self._causes.said(lifecycle, chain[0], event, occ, rule)
+        if not rule.ends and not rule.any_step:  # nearly all: it is over as soon as it is told
+            self._remember_step(chain[0], lifecycle, event, occ.at_ns)
+            moment.emit(span, story)
+            return
         step = OpenStep(span, rule=rule, at_ns=occ.at_ns, field_path=event.involved.field_path)
         known_end = _known_end(chain[0], step)
         self._remember_step(chain[0], lifecycle, event, occ.at_ns)
-        if not rule.ends and not rule.any_step:
-            self._moment.emit(span, story)
-        elif known_end is not None or lifecycle.sent:
+        if known_end is not None or lifecycle.sent:
             self._end_step(lifecycle, step, end_ns if known_end is None else known_end)
         else:
             lifecycle.steps.append(step)
@@ -66,7 +68,7 @@ class Joiner:
         known = rule.rule
         if known.milestone and lifecycle.record.kind == "Pod":
             lifecycle.passes(Milestone(known.milestone, occ.at_ns))
-        if known.problem:
+        if known.problem and lifecycle.is_news(known.problem, weak=known.severity == "harmless", at_ns=occ.at_ns):
             container = event.involved.field_path.partition("{")[2].removesuffix("}")
             lifecycle.suffers(
                 Symptom(
@@ -81,14 +83,15 @@ class Joiner:
 
     def _remember_step(self, record: Record, lifecycle: Lifecycle, event: Event, at_ns: int) -> None:
         """Ends the open steps that this one ends, and keeps it for steps that arrive after their end."""
-        field_path = event.involved.field_path
-        for step in [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]:
-            lifecycle.steps.remove(step)
-            self._moment.open_steps -= 1
-            self._end_step(lifecycle, step, at_ns)
-        record.steps.append((at_ns, event.reason, field_path))
-        if len(record.steps) > _MAX_STEPS:
-            del record.steps[0]
+        field_path, steps = event.involved.field_path, record.steps
+        if lifecycle.steps:
+            for step in [s for s in lifecycle.steps if s.ended_by(event.reason, field_path, at_ns)]:
+                lifecycle.steps.remove(step)
+                self._moment.open_steps -= 1
+                self._end_step(lifecycle, step, at_ns)
+        steps.append((at_ns, event.reason, field_path))
+        if len(steps) > _MAX_STEPS:
+            del steps[0]
 
     def _end_step(self, lifecycle: Lifecycle, step: OpenStep, end_ns: int) -> None:
         if lifecycle.sent:

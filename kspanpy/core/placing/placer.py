@@ -57,7 +57,7 @@ class Placer:
         if item.placed:
             return  # meanwhile: it was crowded out by another one that waited for the same
         try:
-            need = self._need_of(item)
+            need = self._place_event(item) if isinstance(item, EventItem) else self._need_of(item)
         except Exception:
             self.waiting.done(item)  # a defect costs this item; it is not held any more, and not tried again
             raise
@@ -69,9 +69,7 @@ class Placer:
             self.place(crowded_out)
 
     def _need_of(self, item: Item) -> Need | None:
-        """Places it, or says what it has to wait for."""
-        if isinstance(item, EventItem):
-            return self._place_event(item)
+        """Places what is no occurrence, or says what it has to wait for."""
         if isinstance(item, PhaseItem):
             return self._place_phase(item)
         if isinstance(item, ChapterItem):
@@ -92,10 +90,11 @@ class Placer:
     def retry(self, obj: Object) -> None:
         """An object has been seen: what waited for it?"""
         self._hearsay.forget(obj)
-        for item in self.waiting.for_object(obj.uid):
-            self.place(item)
-        for item in self.waiting.for_object(name_key(obj.kind, obj.namespace, obj.name)):
-            self.place(item)
+        if self.waiting.for_objects:
+            for item in self.waiting.for_object(obj.uid):
+                self.place(item)
+            for item in self.waiting.for_object(name_key(obj.kind, obj.namespace, obj.name)):
+                self.place(item)
         if obj.kind in KINDS:  # of others there may be no watch that could come any further
             self.progress(obj.kind, obj.resource_version)
 
@@ -119,24 +118,35 @@ class Placer:
     # -- what each kind of item needs
 
     def _place_event(self, item: EventItem) -> Need | None:
-        event, occ = item.event, item.occ
+        event, occ, involved = item.event, item.occ, item.event.involved
+        record = self._catalog.get(involved.uid, involved.namespace)
+        shown = record is not None and record.real
         if not item.heard:
             item.heard = True
-            self._hear(event, occ)
-        record = identity.find(self._catalog, event.involved, occ.at_ns)
+            if not (shown and self._catalog.synced >= naming.OWNED):  # else whatever it names is shown, too
+                self._hear(event, occ, record)
+        if not shown or not involved.uid:
+            record = identity.find(self._catalog, involved, occ.at_ns)
         if record is None:
             if not item.forced:
-                return self._await_object(event.involved)
-            record = identity.namesake(self._catalog, event.involved, occ.at_ns)
+                return self._await_object(involved)
+            record = identity.namesake(self._catalog, involved, occ.at_ns)
             if record is None:
-                record = self._stand_in(event.involved, occ)
-        chain, need = self._chain(record, forced=item.forced)
-        if need is not None:
-            return need
+                record = self._stand_in(involved, occ)
+        line = self._catalog.line_above(record)
+        if line is not None:
+            chain, decisive = [record, *line.records], chapters.deciders_of(record, line)
+            if self._catalog.mortal:
+                self._catalog.used(chain, self._moment.now_ns)
+        else:
+            chain, need = self._chain(record, forced=item.forced)
+            if need is not None:
+                return need
+            decisive = chapters.deciders(chain)
         rule = self._rules.find(record.kind, event.reason, event.message, event.component)
-        named, missing = self._named(chain, rule, event, occ)
+        named, missing = self._named(chain, rule, event, occ) if rule.rule.names else (None, "")
         phase = rule.rule.phase
-        if record.kind == "Pod":
+        if record.object.kind == "Pod":
             phase = phases.pod_phase(
                 chain, occ, rule, settle_ns=self._moment.settle_ns, written_rv=event.resource_version
             )
@@ -149,10 +159,10 @@ class Placer:
             if need is None and named is None and missing:
                 need = ForObject(missing, self._patience(rule.rule.names))
             if need is None:
-                need = self._await_chapter(chain, event, occ, phase, named)
+                need = self._await_chapter(record, decisive, event, occ, phase, named=named)
             if need is not None:
                 return need
-        self._joiner.join(self._lifecycle_of(item, chain, phase, rule, named), item, chain, rule)
+        self._joiner.join(self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule)
         return None
 
     def _place_phase(self, item: PhaseItem) -> Need | None:
@@ -193,7 +203,7 @@ class Placer:
     def _chain(self, record: Record, *, forced: bool) -> tuple[list[Record], Need | None]:
         chain, missing = self._catalog.chain(record)
         for _ in range(self._moment.settings.max_depth):  # in a full catalog a stand-in may push out another
-            if missing is None and not self._guess_owner(chain[-1]):
+            if missing is None and (chain[-1].real or not self._guess_owner(chain[-1])):
                 break
             if missing is not None:
                 reference = _reference(missing, chain[-1].object.namespace)
@@ -201,18 +211,16 @@ class Placer:
                     return chain, self._await_object(reference)
                 self._stand_in(reference)
             chain, missing = self._catalog.chain(record)
-        self._catalog.used(chain, self._moment.now_ns)
+        if self._catalog.mortal:
+            self._catalog.used(chain, self._moment.now_ns)
         return chain, None
 
     # -- objects that nobody shows
 
-    def _hear(self, event: Event, occ: Occurrence) -> None:
-        """Takes note of what an Event says of others: it is asked where they can not be read."""
+    def _hear(self, event: Event, occ: Occurrence, record: Record | None) -> None:
+        """Takes note of what an Event says of others, and of its own object: it is asked where they can not be read."""
         involved = event.involved
-        record = self._catalog.get(involved.uid, involved.namespace)
         shown = record is not None and record.real
-        if shown and self._catalog.synced >= naming.OWNED:
-            return  # whatever it names is shown, too
         if not shown:
             self._kinship.meet(involved)
             self._hearsay.hear(event, occ)
@@ -255,7 +263,8 @@ class Placer:
         found = self._kinship.owner_of(record)
         if found is None:
             return False
-        record.owner, record.confidence = found[0], found[1].value
+        self._catalog.adopt(record, found[0])
+        record.confidence = found[1].value
         return True
 
     def _await_object(self, reference: ObjectReference) -> Need:
@@ -290,24 +299,32 @@ class Placer:
 
     def _behind(self, record: Record, event: Event) -> Need | None:
         """Waits for the version of the object that the emitter had seen: it must come."""
-        held, seen = event.involved.resource_version, record.object.resource_version
-        if held is None or seen is None or held <= seen or record.gone_ns is not None:
+        held = event.involved.resource_version
+        if held is None:
+            return None
+        seen = record.object.resource_version
+        if seen is None or held <= seen or record.gone_ns is not None:
             return None
         return ForObject(record.uid, self._moment.settings.sure_hold_s)
 
     def _await_chapter(
-        self, chain: list[Record], event: Event, occ: Occurrence, phase: str, named: Record | None
+        self,
+        record: Record,
+        decisive: list[Record],
+        event: Event,
+        occ: Occurrence,
+        phase: str,
+        *,
+        named: Record | None,
     ) -> Need | None:
         """Waits for what could still show that the event belongs to another change, unless that was decided before."""
-        record = chain[0]
-        decisive = chapters.deciders(chain)
         if named is not None:
             rv = named.born_rv if named.dying_rv is None else max(named.dying_rv, named.born_rv or 0)
             return self._await_deciders(decisive, named, rv)
         ready_ns = record.ready_ns
         # What befalls a young Pod may be of a newer change.
         young = phase == "startup" and ready_ns is not None and occ.at_ns > ready_ns + phases.AFTER_READY_NS
-        if record.kind == "Pod" and phase != "incident" and not young:
+        if phase != "incident" and not young and record.object.kind == "Pod":
             if phase in record.phases:
                 return None
             if phase == "termination":
@@ -329,14 +346,12 @@ class Placer:
     ) -> Need | None:
         if rv is None:
             return None
+        watermarks = self._catalog.watermarks
         for decider in decisive:
-            if (
-                decider is not record
-                and decider.gone_ns is None
-                and self._catalog.watermarks.get(decider.kind, rv) < rv
-            ):
-                patience_s = self._patience(decider.kind) if sure else self._moment.settings.hold_s
-                return ForWatch(decider.kind, rv, patience_s)
+            if decider is not record and decider.gone_ns is None:
+                kind = decider.object.kind
+                if watermarks.get(kind, rv) < rv:
+                    return ForWatch(kind, rv, self._patience(kind) if sure else self._moment.settings.hold_s)
         return None
 
     # -- deciding
@@ -345,7 +360,7 @@ class Placer:
         self, chain: list[Record], rule: CompiledRule, event: Event, occ: Occurrence
     ) -> tuple[Record | None, str]:
         """The object that the message names, if it exists and ownership agrees; and the key under which it would come."""
-        name = rule.named(event.message) if rule.rule.names else ""
+        name = rule.named(event.message)
         if not name:
             return None, ""
         kind, namespace = rule.rule.names, event.involved.namespace
@@ -354,13 +369,19 @@ class Placer:
         return phases.befallen(owned, occ, fate=rule.rule.fate), name_key(kind, namespace, name)
 
     def _lifecycle_of(
-        self, item: EventItem, chain: list[Record], phase: str, rule: CompiledRule, named: Record | None
+        self,
+        item: EventItem,
+        chain: list[Record],
+        decisive: list[Record],
+        phase: str,
+        rule: CompiledRule,
+        *,
+        named: Record | None,
     ) -> Lifecycle:
         event, occ, record = item.event, item.occ, chain[0]
-        decisive = chapters.deciders(chain)
         key = f"{event.uid}/{occ.n}"
         known = phase in ("startup", "run") or (phase == "termination" and record.dying_ns is not None)
-        if record.kind == "Pod" and known:
+        if known and record.object.kind == "Pod":
             return self._phase(record, phase, chain, decisive, key, at_ns=occ.at_ns)
         if named is not None:
             its_chain, _ = self._catalog.chain(named)

@@ -58,7 +58,11 @@ class EventItem(Item):
     __slots__ = ("delta", "event", "heard", "occ")
 
     def __init__(self, event: Event, occ: Occurrence, *, delta: int, received_ns: int) -> None:
-        super().__init__(received_ns, event.namespace)
+        self.received_ns = received_ns
+        self.namespace = event.namespace
+        self.until_ns = None
+        self.forced = self.placed = False
+        self.key = ""
         self.event = event
         self.occ = occ
         self.delta = delta
@@ -97,6 +101,7 @@ class WaitingRoom:
 
     def __init__(self, capacity: int) -> None:
         self._crowd: Crowd[Item] = Crowd(capacity, part=4)
+        # An item is in one of the first two, and once in the third for each time its patience grew (by need: a few times).
         self._for_object: dict[str, list[Item]] = {}
         self._for_watch: dict[str, list[tuple[int, int, Item]]] = {}  # kind -> heap by resourceVersion
         self._deadlines: list[tuple[int, int, Item]] = []
@@ -109,6 +114,11 @@ class WaitingRoom:
     def events(self) -> int:
         """How many occurrences are waiting."""
         return self._events
+
+    @property
+    def for_objects(self) -> bool:
+        """True if something waits for an object."""
+        return bool(self._for_object)
 
     def put(self, item: Item, need: Need) -> Item | None:
         """Lets an item wait; returns another one that must be placed at once because the room is full."""
@@ -133,7 +143,7 @@ class WaitingRoom:
             self._events -= isinstance(item, EventItem)
             self._crowd.remove(item.namespace)
         item.placed = True
-        waiting = self._for_object.get(item.key)
+        waiting = self._for_object.get(item.key) if item.key else None
         if waiting and item in waiting:
             waiting.remove(item)
             if not waiting:
@@ -160,17 +170,27 @@ class WaitingRoom:
 
     def next_deadline(self) -> int | None:
         """When patience ends next."""
-        while self._deadlines and _outdated(*self._deadlines[0]):
-            heapq.heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else None
+        deadlines = self._deadlines
+        while deadlines:
+            until_ns, _, item = deadlines[0]
+            if not item.placed and item.until_ns == until_ns:
+                return until_ns
+            heapq.heappop(deadlines)  # it has a place, or more patience
+        return None
 
     def overdue(self, now_ns: int) -> Item | None:
         """Takes out one item whose patience has ended."""
         deadline = self.next_deadline()
-        return self._oldest() if deadline is not None and deadline <= now_ns else None
+        if deadline is None or deadline > now_ns:
+            return None
+        item = heapq.heappop(self._deadlines)[2]
+        item.forced = True
+        return item
 
     def _wait_for_watch(self, item: Item, need: ForWatch) -> None:
-        heap = self._for_watch.setdefault(need.kind, [])
+        heap = self._for_watch.get(need.kind)
+        if heap is None:
+            heap = self._for_watch[need.kind] = []
         heapq.heappush(heap, (need.resource_version, next(self._order), item))
 
     def _tidy(self) -> None:
@@ -187,20 +207,7 @@ class WaitingRoom:
             item.forced = True
         return item
 
-    def _oldest(self) -> Item | None:
-        while self._deadlines:
-            entry = heapq.heappop(self._deadlines)
-            if not _outdated(*entry):
-                entry[2].forced = True
-                return entry[2]
-        return None
-
 
 def _waits(item: Item) -> bool:
     """True for an item that has no place and has not been called for the last time."""
     return not item.placed and not item.forced
-
-
-def _outdated(until_ns: int, _: int, item: Item) -> bool:
-    """True for a deadline that no longer counts: its item has a place, or more patience."""
-    return item.placed or item.until_ns != until_ns

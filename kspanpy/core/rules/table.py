@@ -40,7 +40,7 @@ class Mention(msgspec.Struct, frozen=True, gc=False):
 class CompiledRule:
     """A rule with its patterns compiled and its lists split, once."""
 
-    __slots__ = ("any_step", "components", "ends", "message", "name", "rule")
+    __slots__ = ("any_step", "causal", "components", "ends", "message", "name", "rule", "tells")
 
     def __init__(self, rule: EventRule) -> None:
         self.rule = rule
@@ -49,6 +49,8 @@ class CompiledRule:
         self.name = re.compile(rule.name) if rule.name else None
         self.any_step = rule.until == "*"
         self.ends = frozenset(rule.until.split())
+        self.tells = bool(rule.milestone or rule.problem)  # something that verdicts are made of
+        self.causal = bool(rule.severity == "serious" or rule.related or rule.cause or rule.effect)
 
     def named(self, message: str) -> str:
         """The name of the object of the rule's kind whose fate the message tells, or nothing."""
@@ -101,7 +103,8 @@ class RuleTable:
         for rule in get((kind, reason)) or get(("", reason)) or get((kind, "")) or ():
             if rule.components and component not in rule.components:
                 continue
-            if rule.message is None or rule.message.search(message.removeprefix(COMBINED)):
+            pattern = rule.message
+            if pattern is None or pattern.search(message.removeprefix(COMBINED)):
                 return rule
         return self._none
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kspanpy.core.model import MILLISECOND, SECOND, Event
-from kspanpy.core.objects.catalog import Record
+from kspanpy.core.objects.catalog import Line, Record
 from kspanpy.core.stories.shape import Chapter
 from kspanpy.core.timing import Occurrence
 
@@ -36,6 +36,18 @@ def deciders(chain: Sequence[Record]) -> list[Record]:
         if rule.apart:
             break
     return found
+
+
+def deciders_of(record: Record, line: Line) -> list[Record]:
+    """The same of an object whose line of owners is known: most objects of a cluster share one with others."""
+    if line.decisive is None:
+        line.decisive = deciders(line.records)
+    rule, owner = record.rule, line.records[0].rule
+    if rule.follows and (owner.created or owner.changed):  # those in a line are real
+        return line.decisive
+    if not (rule.created or rule.changed or rule.deleted):
+        return line.decisive
+    return [record] if rule.apart else [record, *line.decisive]
 
 
 def newest(decisive: Sequence[Record], *, rv: int | None, at_ns: int) -> Chapter | None:

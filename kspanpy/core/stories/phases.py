@@ -27,7 +27,7 @@ def pod_phase(
         return "termination"
     if pod.dying_ns is not None and pod.object.phase not in _ENDED and _after(occ, pod, written_rv):
         return "termination"
-    if len(chain) > 1 and chain[1].kind == "Job":
+    if len(chain) > 1 and chain[1].object.kind == "Job":
         return "run"
     if pod.ready_ns is None or occ.at_ns <= pod.ready_ns + AFTER_READY_NS:
         return "startup"

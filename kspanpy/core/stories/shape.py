@@ -199,13 +199,20 @@ class Lifecycle:
 
     def suffers(self, symptom: Symptom) -> None:
         """Takes note of a symptom: of each class the earliest, whatever comes first, and a strong one before a weak one."""
+        if not self.is_news(symptom.problem, weak=symptom.weak, at_ns=symptom.at_ns):
+            return
         for position, known in enumerate(self.symptoms):
             if known.problem == symptom.problem:
-                if (symptom.weak, symptom.at_ns) < (known.weak, known.at_ns):
-                    self.symptoms[position] = symptom
+                self.symptoms[position] = symptom
                 return
-        if len(self.symptoms) < _MAX_SYMPTOMS:
-            self.symptoms.append(symptom)
+        self.symptoms.append(symptom)
+
+    def is_news(self, problem: str, *, weak: bool, at_ns: int) -> bool:
+        """True for a symptom that `suffers` would take note of."""
+        for known in self.symptoms:
+            if known.problem == problem:
+                return (weak, at_ns) < (known.weak, known.at_ns)
+        return len(self.symptoms) < _MAX_SYMPTOMS
 
     def passes(self, milestone: Milestone) -> None:
         """Takes note of a step on the way."""
@@ -228,6 +235,7 @@ class Story:
         "closed",
         "complete_ns",
         "first_event_ns",
+        "first_phases",
         "follows",
         "forgotten",
         "key",
@@ -277,7 +285,8 @@ class Story:
         self.origin = origin  # the object whose status says when it is over
         self.phase = phase
         self.chapter = chapter
-        self.lifecycles: dict[tuple[str, str], Lifecycle] = {}
+        self.lifecycles: dict[tuple[str, str], Lifecycle] = {}  # by uid and phase; as many as spans will be sent of it
+        self.first_phases = {root_record.uid: ""}  # uid -> the phase of its first lifecycle; at most one for each
         self.open_leaves: dict[tuple[str, str], Lifecycle] = {}  # phases of Pods that are not over
         self.opened_ns = now_ns
         self.last_ns = now_ns  # when something last arrived for it

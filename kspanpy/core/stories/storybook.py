@@ -34,8 +34,10 @@ class StoryBook:
         self._moment = moment
         self._causes = causes
         self._teller = spans.Teller(moment, catalog)
-        self._open: dict[bytes, Story] = {}
-        self._closed: OrderedDict[bytes, tuple[int, Story]] = OrderedDict()
+        self._open: dict[bytes, Story] = {}  # at most max_open_stories
+        self._closed: OrderedDict[bytes, tuple[int, Story]] = (
+            OrderedDict()
+        )  # of at most max_closed_lifecycles lifecycles
         settings = moment.settings
         self._opened: Crowd[bytes] = Crowd(settings.max_open_stories, part=4)
         self._told: Crowd[bytes] = Crowd(settings.max_closed_lifecycles, part=8)  # weighed in lifecycles
@@ -154,6 +156,7 @@ class StoryBook:
         lifecycle = Lifecycle(story, record, phase=phase, parent=parent)
         story.lifecycles[record.uid, phase] = lifecycle
         parent.children.append(lifecycle)
+        story.first_phases.setdefault(record.uid, phase)
         if record.kind == "Pod":
             self._open_leaf(lifecycle)
         self._causes.opened(lifecycle)
@@ -174,7 +177,7 @@ class StoryBook:
         if record.kind in _SCALED:
             if phase:
                 return phase
-            known = next((known for uid, known in story.lifecycles if uid == record.uid), None)
+            known = story.first_phases.get(record.uid)
             return known if known is not None else ("scale-up" if story.chapter is not None else "")
         return "run" if record.kind == "Job" else ""
 
@@ -451,6 +454,7 @@ def _let_go(story: Story) -> None:
             del phases[lifecycle.phase]
     # A chapter of an object that lives on knows its story for ever, for its id: no need to keep all that was in it.
     story.lifecycles = {(story.root_record.uid, ""): story.root}
+    story.first_phases = {story.root_record.uid: ""}
     story.root.children, story.root.milestones, story.root.symptoms, story.root.links = [], [], [], []
     for record in (story.root_record, story.origin):
         if story in record.episodes:

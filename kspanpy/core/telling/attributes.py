@@ -7,6 +7,7 @@ attributes. Only what every replica and every order of arrival agrees on may be 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from kspanpy.core import sanitize
 from kspanpy.core.changes.change import Change
@@ -39,6 +40,7 @@ _SHARES = {
 _UNKNOWN_SERVICE = "kubernetes-events"  # an Event that does not say who wrote it
 
 
+@lru_cache(maxsize=1024)
 def event_name(kind: str, reason: str) -> str:
     """`Pod.Scheduled`."""
     return f"{sanitize.identifier(kind, 'Object')}.{sanitize.identifier(reason, 'Event')}"
@@ -59,6 +61,7 @@ def event_attributes(
 ) -> dict[str, AttributeValue]:
     """What an event span says."""
     attributes = _object_attributes(chain)
+    involved = event.involved
     attributes["k8s.event.uid"] = event.uid
     attributes["k8s.event.name"] = event.name
     attributes["k8s.event.reason"] = event.reason
@@ -72,10 +75,10 @@ def event_attributes(
         attributes["k8s.event.count_delta"] = delta
     if event.instance:
         attributes["k8s.event.reporting_instance"] = event.instance
-    if event.involved.field_path:
-        attributes["k8s.object.fieldpath"] = event.involved.field_path
-    if event.involved.resource_version is not None:
-        attributes["k8s.object.resource_version"] = str(event.involved.resource_version)
+    if involved.field_path:
+        attributes["k8s.object.fieldpath"] = involved.field_path
+    if involved.resource_version is not None:
+        attributes["k8s.object.resource_version"] = str(involved.resource_version)
     if event.host and "k8s.node.name" not in attributes:
         attributes["k8s.node.name"] = event.host
     if event.type == "Warning":
@@ -177,8 +180,16 @@ def _add_provenance(attributes: dict[str, AttributeValue], chapter: Chapter) -> 
     attributes.update({key: value for key, value in optional.items() if value})
 
 
+@lru_cache(maxsize=1024)
 def _kind_key(kind: str) -> str:
     return _KIND_KEYS.get(kind) or sanitize.identifier(kind, "object").lower()
+
+
+@lru_cache(maxsize=1024)
+def _owner_keys(kind: str) -> tuple[str, str] | None:
+    """The keys of the name and the uid of an object of this kind; None where they would look like something else."""
+    key = _kind_key(kind)
+    return None if key in _TAKEN_KEYS else (f"k8s.{key}.name", f"k8s.{key}.uid")
 
 
 def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
@@ -192,11 +203,14 @@ def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
     if obj.namespace:
         attributes["k8s.namespace.name"] = obj.namespace
     for record in chain:
-        key = _kind_key(record.kind)
-        if key in _TAKEN_KEYS:
+        obj = record.object
+        keys = _owner_keys(obj.kind)
+        if keys is None:
             continue
-        attributes.setdefault(f"k8s.{key}.name", record.object.name)
-        attributes.setdefault(f"k8s.{key}.uid", record.uid)
+        if keys[0] not in attributes:
+            attributes[keys[0]] = obj.name
+        if keys[1] not in attributes:
+            attributes[keys[1]] = obj.uid
         if record.confidence and attributes.get("kspanpy.confidence") != "low":
             attributes["kspanpy.confidence"] = record.confidence
     return attributes
