@@ -21,11 +21,22 @@ def renew(paths: Iterable[Path]) -> None:
 
 
 def tables(reports: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(table, what is in it): where the time goes has a table of its own."""
+    """(table, what is in it): where the time goes has a table of its own. Of two reports of one form, the later one has its scenarios' say."""
+    forms: dict[str, dict[str, Any]] = {}
     for report in reports:
-        for table, figures in _parts(report["form"], report["figures"]).items():
+        before = forms.get(report["form"], report)["figures"]
+        forms[report["form"]] = report | {"figures": later(before, report["figures"])}
+    for form, report in forms.items():
+        for table, figures in _parts(form, report["figures"]).items():
             if figures:
                 yield table, report | {"figures": figures}
+
+
+def later(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The scenarios of both, each as it was measured last, in the order of the first."""
+    names = dict.fromkeys(one["scenario"] for one in [*before, *after])
+    new = {one["scenario"] for one in after}
+    return [one for name in names for one in (after if name in new else before) if one["scenario"] == name]
 
 
 def _parts(form: str, figures: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -60,9 +60,9 @@ class Server(generator.Server):
                 self._watching[plural].remove(connection)
 
     def bookmarks(self) -> None:
-        """As API servers send them, once a minute."""
+        """As API servers send them, once a minute; of Events there are none."""
         while not self._over.wait(BOOKMARK_S):
-            for plural in list(self._watching):
+            for plural in set(self._watching) - {"events"}:
                 metadata = {"resourceVersion": str(self._bench.version)}
                 mark = {"type": "BOOKMARK", "object": {"kind": generator._KINDS[plural], "metadata": metadata}}
                 self._send(plural, [json.dumps(mark).encode() + b"\n"])

@@ -164,6 +164,15 @@ def test_where_the_time_goes_has_a_table_of_its_own():
     assert [table for table, _ in tables([{**report, "form": "real", "figures": [ratio(4).as_dict()]}])] == ["real"]
 
 
+def test_a_scenario_that_was_measured_again_replaces_its_rows():
+    """So one scenario can be taken again without the rest."""
+    first = {"form": "full", "figures": [ratio(9).as_dict(), count(3).as_dict()]}
+    again = {"form": "full", "figures": [ratio(4).as_dict()]}
+    [(table, part)] = tables([first, again])
+    assert table == "full"
+    assert [(one["scenario"], one["value"]) for one in part["figures"]] == [("speed", 4), ("calls", 3)]
+
+
 def test_the_page_has_a_table_for_each_form():
     """docs/performance.md can be renewed."""
     text = PAGE.read_text(encoding="utf-8")
