@@ -32,7 +32,7 @@ class WatchSettings:
     silence_s: float = 75.0
     """Bookmarks come about once a minute; without a byte for so long, a watch is taken for dead and resumed."""
 
-    gather_s: float = 0.05
+    gather_s: float = 0.1
     """After a wait for something new, what follows is gathered for so long and read together: waking up costs more than reading."""
 
     short_watch_s: float = 1.0
