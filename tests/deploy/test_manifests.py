@@ -301,8 +301,10 @@ class TestCollector:
     def test_kspanpy_sends_where_the_collector_listens(self) -> None:
         """On loopback: what is in the pod stays in the pod."""
         receivers = yaml.safe_load((TOP / "otel-collector.yaml").read_text())["receivers"]
-        endpoint = environment(containers()["kspanpy"])["OTEL_EXPORTER_OTLP_ENDPOINT"]
-        assert endpoint.removeprefix("http://") in receivers["otlp"]["protocols"]["grpc"]["endpoint"]
+        told = environment(containers()["kspanpy"])
+        receiver = {"grpc": "grpc", "http/protobuf": "http"}[told["OTEL_EXPORTER_OTLP_PROTOCOL"]]
+        endpoint = told["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://")
+        assert endpoint in receivers["otlp"]["protocols"][receiver]["endpoint"]
 
     def test_every_variable_is_explained(self) -> None:
         """The head of the file lists each variable that the file reads, and a default for it."""
