@@ -21,7 +21,7 @@ class _ReplicaSet:
 
     def __init__(self, template: str) -> None:
         self.template = template
-        self.numbers: list[tuple[int, str]] = []  # (resourceVersion from which on it had it, revision)
+        self.numbers: list[tuple[int, str]] = []  # (resourceVersion from which on it had it, revision), the newest few
 
 
 class Revisions:

@@ -35,9 +35,9 @@ class Heard:
     __slots__ = ("acted_ns", "current", "sizes", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Occurrence, Event]] = []
+        self.waiting: list[tuple[Occurrence, Event]] = []  # at most MAX_HEARD
         self.current = ""  # the ReplicaSet that was scaled up last
-        self.sizes: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}  # by ReplicaSet; at most MAX_HEARD
         self.acted_ns: int | None = None
 
 

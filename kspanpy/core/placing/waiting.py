@@ -134,7 +134,10 @@ class WaitingRoom:
             item.key = need.key
             self._for_object.setdefault(need.key, []).append(item)
         else:
-            self._wait_for_watch(item, need)
+            heap = self._for_watch.get(need.kind)
+            if heap is None:
+                heap = self._for_watch[need.kind] = []
+            heapq.heappush(heap, (need.resource_version, next(self._order), item))
         return self._crowded_out()
 
     def done(self, item: Item) -> None:
@@ -180,18 +183,15 @@ class WaitingRoom:
 
     def overdue(self, now_ns: int) -> Item | None:
         """Takes out one item whose patience has ended."""
-        deadline = self.next_deadline()
-        if deadline is None or deadline > now_ns:
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] <= now_ns:
+            until_ns, _, item = heapq.heappop(deadlines)
+            if not item.placed and item.until_ns == until_ns:
+                break
+        else:
             return None
-        item = heapq.heappop(self._deadlines)[2]
         item.forced = True
         return item
-
-    def _wait_for_watch(self, item: Item, need: ForWatch) -> None:
-        heap = self._for_watch.get(need.kind)
-        if heap is None:
-            heap = self._for_watch[need.kind] = []
-        heapq.heappush(heap, (need.resource_version, next(self._order), item))
 
     def _tidy(self) -> None:
         """Lets go of those that have a place: a watch may be silent for minutes, patience may be long."""

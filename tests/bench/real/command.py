@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> tuple[list[Figure], argparse.Namespace]:
     parser.add_argument(
         "--cluster", type=Path, metavar="FOLDER", help="of a control plane that runs, with its audit log"
     )
-    parser.add_argument("--otlp", metavar="URL", help="OTLP/gRPC endpoint of a Collector that runs")
+    parser.add_argument("--otlp", metavar="URL", help="OTLP/HTTP endpoint of a Collector that runs")
     given = parser.parse_args(arguments)
     if not (SHARED / "cluster" / "cluster").is_file():
         print("SKIP: ../shared/cluster is not there")
@@ -79,7 +79,7 @@ def _stack(given: argparse.Namespace, folder: Path) -> Iterator[tuple[ControlPla
             return
         backends = Backends(folder)
         try:
-            yield plane, backends.grpc
+            yield plane, backends.http
         finally:
             backends.stop()
     finally:
@@ -128,7 +128,7 @@ class Bench:
         """
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         requests = set(self.plane.requests())
-        kspanpy = Kspanpy(folder, self.kubeconfig, self.endpoint)
+        kspanpy = Kspanpy(folder, self.kubeconfig, self.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
         floors = {
             "Events": [EVENTS.path()],
             "all watches": [resource.path() for resource in WATCHED],
