@@ -111,7 +111,7 @@ class Bench:
         size = ["--deployments", str(deployments), "--replicas", "3"]
         command = [SHARED / "cluster" / "load", "--kubeconfig", self.plane.admin, *size]
         found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        return {"events": found["events"], "rate": found["events_per_second"], "ended": time.time()}
+        return {"events": found["events"], "rate": found["events_per_second"]["highest"], "ended": time.time()}
 
     def burst(self, events: int) -> dict[str, Any]:
         """The Events of `writer.py`."""
