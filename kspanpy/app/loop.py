@@ -45,6 +45,9 @@ HEARTBEAT_S: Final = 5.0  # the longest sleep
 ROUND_S: Final = 0.25
 """From a round to the next when there is little to do. What trickles in is taken together: a round for each
 input would cost more than the linker does, and nobody sees a quarter of a second in what is held for seconds anyway."""
+_FASTEST: Final = (
+    40_000  # inputs a second that may come meanwhile: a small inbox must not be full before the next round
+)
 _PUT_S: Final = 0.5
 _ENDINGS: Final = 10  # how often the end is tried when a defect interrupts it
 _GAP_S: Final = 30.0  # the longest wait for the watches to catch up
@@ -94,6 +97,7 @@ class Loop:
         `hands_over`: another process goes on with the open stories, so at the end they are not told as they stand.
         """
         self.capacity = capacity
+        self.round_s = min(ROUND_S, capacity / _FASTEST)
         self._hands_over = hands_over
         self.heartbeat_s = monotonic()
         self._linker = linker
@@ -263,7 +267,7 @@ class Loop:
         return min(max(self._time.until_s(due), self._pause_s(), 0.001), HEARTBEAT_S)
 
     def _pause_s(self) -> float:
-        return max(self.heartbeat_s + ROUND_S - self._monotonic(), 0.0)
+        return max(self.heartbeat_s + self.round_s - self._monotonic(), 0.0)
 
     def _step(self, fact: Input) -> list[Output]:
         if self._checkpoint is not None:

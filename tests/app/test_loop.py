@@ -160,6 +160,24 @@ class TestOrder:
             assert run.linker.facts == []
             assert run.loop.counts.busy_s - before < 0.01
 
+    def test_what_trickles_in_is_taken_together(self) -> None:
+        """Waking up for each input would cost more than what is done with it."""
+        with running(capacity=10_000) as run:
+            for number in range(100):
+                run.deliver(f"e{number}")
+                time.sleep(0.002)
+            until(lambda: len(run.spans) == 100)
+        assert len(run.offers) <= 10
+
+    def test_a_small_inbox_is_not_full_before_it_is_looked_at(self) -> None:
+        """However fast it fills up: 40,000 inputs a second are more than can be read."""
+        assert [Running(capacity=size).loop.round_s for size in (100, 1_000, 10_000, 1_000_000)] == [
+            0.0025,
+            0.025,
+            0.25,
+            0.25,
+        ]
+
     def test_a_clock_that_is_set_back_does_not_stop_time(self) -> None:
         """What is due in 50 ms is due in 50 ms, though the wall clock says: in an hour."""
         back = [0]

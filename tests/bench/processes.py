@@ -138,6 +138,17 @@ def kspanpy(port: int, endpoint: str, folder: Path, *, state: bool = False, **se
         yield process
 
 
+@contextmanager
+def all_three(folder: Path, *, pods: int, deployments: int) -> Iterator[tuple[Child, Sink, Service]]:
+    """An API server with so many Pods, an OTLP endpoint, and between them kspanpy with a state directory."""
+    with (
+        api_server(pods=pods, deployments=deployments) as (port, server),
+        sink() as collector,
+        kspanpy(port, collector.endpoint, folder, state=True) as process,
+    ):
+        yield server, collector, process
+
+
 def fine_cpu_s(process: Service) -> float:
     """As `cpu_s`, to the microsecond, for what costs next to nothing. Threads that ended meanwhile are not in it."""
     tasks = Path(f"/proc/{process.process.pid}/task").glob("*/schedstat")

@@ -6,9 +6,7 @@ containers that are tidied up now and then.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import FrameType
 
 import msgspec
 import pytest
@@ -16,25 +14,10 @@ import pytest
 from kspanpy.core.model import SECOND, Object
 from kspanpy.core.steps import EventSeen, Input, ObjectSeen
 from tests.core.cluster import Cluster, Thing
+from tests.growth.counting import calls
 
 FLAT = 1.1
 EVENTS = 200  # more than are waiting for a watch at one time
-
-
-def calls(work: Callable[[], object]) -> int:
-    """How many calls a piece of work makes."""
-    made = 0
-
-    def count(_frame: FrameType, what: str, _arg: object) -> None:
-        nonlocal made
-        made += what in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return made
 
 
 def cost_of(cluster: Cluster, facts: list[Input], *, apart_ns: int = SECOND // 100) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.figures import Compare, Figure
-from tests.bench.processes import Child, Sink, api_server, kspanpy, lost, read_bare, sink
+from tests.bench.processes import Child, Sink, all_three, api_server, kspanpy, lost, read_bare, sink
 from tests.faults.flooding import Service
 
 CLUSTER = {"pods": 240, "deployments": 24}
@@ -77,11 +77,7 @@ def speed(*, short: bool, folder: Path) -> Iterator[Figure]:
 def burst(*, short: bool, folder: Path) -> Iterator[Figure]:
     """50,000 Events as fast as they are read, default settings, 20 namespaces: what is lost, and how much memory it takes."""
     count = 10_000 if short else 50_000
-    with (
-        api_server(pods=1000, deployments=100) as (port, server),
-        sink() as collector,
-        kspanpy(port, collector.endpoint, folder, state=True) as process,
-    ):
+    with all_three(folder, pods=1000, deployments=100) as (server, collector, process):
         ours = through(process, collector, lambda: server(do="burst", count=count))
     yield Figure("burst", f"{count} events, until all had arrived", ours["took_s"], "s")
     yield Figure("burst", "delivered", 100 * ours["arrived"] / count, "%", goal=100, at_least=True)
@@ -92,11 +88,7 @@ def burst(*, short: bool, folder: Path) -> Iterator[Figure]:
 def steady(*, short: bool, folder: Path) -> Iterator[Figure]:
     """500 Events a second in real time, reasons as Pods that start write them."""
     seconds = 10 if short else 30  # each Pod has one Event a second, and ends with one that has no sequel
-    with (
-        api_server(pods=500, deployments=50) as (port, server),
-        sink() as collector,
-        kspanpy(port, collector.endpoint, folder, state=True) as process,
-    ):
+    with all_three(folder, pods=500, deployments=50) as (server, collector, process):
         ours = through(process, collector, lambda: server(do="steady", rate=500, seconds=seconds, shape="mix"))
     yield Figure("steady", "CPU", ours["cpu_s"] / ours["events"] * 1000, "s/1000 events")
     yield Figure("steady", "of a core", 100 * ours["cpu_s"] / ours["took_s"], "%")
@@ -107,11 +99,7 @@ def steady(*, short: bool, folder: Path) -> Iterator[Figure]:
 def latency(*, short: bool, folder: Path) -> Iterator[Figure]:
     """From the write of an Event to its span's arrival, at 1,000 Events a second; all of a kind whose span ends at once."""
     seconds = 5 if short else 30
-    with (
-        api_server(pods=500, deployments=50) as (port, server),
-        sink() as collector,
-        kspanpy(port, collector.endpoint, folder, state=True) as process,
-    ):
+    with all_three(folder, pods=500, deployments=50) as (server, collector, process):
         ours = through(process, collector, lambda: server(do="steady", rate=1000, seconds=seconds))
     lags = ours["lags"]
     if not lags:
@@ -137,11 +125,7 @@ def counts(*, short: bool, folder: Path) -> Iterator[Figure]:
 def many(*, short: bool, folder: Path) -> Iterator[Figure]:
     """Many small stories: recorded rollouts, jobs and crash loops, objects and Events, 20 new ones a second."""
     stories = 100 if short else 500
-    with (
-        api_server(pods=10, deployments=2) as (port, server),
-        sink() as collector,
-        kspanpy(port, collector.endpoint, folder, state=True) as process,
-    ):
+    with all_three(folder, pods=10, deployments=2) as (server, collector, process):
         ours = through(process, collector, lambda: server(do="stories", count=stories, gap_s=0.05))
     yield from _changes("many", f"{stories} stories", ours)
 
@@ -149,11 +133,7 @@ def many(*, short: bool, folder: Path) -> Iterator[Figure]:
 def huge(*, short: bool, folder: Path) -> Iterator[Figure]:
     """One huge story: a Deployment with 5,000 Pods is created, 250 Pods a second."""
     pods = 1_000 if short else 5_000
-    with (
-        api_server(pods=10, deployments=2) as (port, server),
-        sink() as collector,
-        kspanpy(port, collector.endpoint, folder, state=True) as process,
-    ):
+    with all_three(folder, pods=10, deployments=2) as (server, collector, process):
         ours = through(process, collector, lambda: server(do="huge", pods=pods, per_s=250))
     yield from _changes("huge", f"{pods} Pods", ours)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench.figures import Figure
-from tests.bench.processes import api_server, fine_cpu_s, kspanpy, settled, sink
+from tests.bench.processes import all_three, api_server, fine_cpu_s, kspanpy, settled, sink
 from tests.faults.flooding import Service, free_port
 
 MIB = 1024 * 1024
@@ -43,11 +43,7 @@ def _all_taken(metrics: dict[str, float], objects: int, events: int) -> bool:
 def idle(*, short: bool, folder: Path) -> Iterator[Figure]:
     """Watches open, nothing happens: 200 Pods of 20 Deployments."""
     seconds = 15 if short else 60
-    with (
-        api_server(pods=200, deployments=20) as (port, _),
-        sink() as collector,
-        kspanpy(port, collector.endpoint, folder, state=True) as process,
-    ):
+    with all_three(folder, pods=200, deployments=20) as (_, _, process):
         time.sleep(3 if short else 15)  # what the start leaves to do
         began, cpu = time.monotonic(), fine_cpu_s(process)
         time.sleep(seconds)
