@@ -45,9 +45,7 @@ HEARTBEAT_S: Final = 5.0  # the longest sleep
 ROUND_S: Final = 0.25
 """From a round to the next when there is little to do. What trickles in is taken together: a round for each
 input would cost more than the linker does, and nobody sees a quarter of a second in what is held for seconds anyway."""
-_FASTEST: Final = (
-    40_000  # inputs a second that may come meanwhile: a small inbox must not be full before the next round
-)
+_FASTEST: Final = 40_000  # inputs a second that may come meanwhile: no inbox is full before the next round
 _PUT_S: Final = 0.5
 _ENDINGS: Final = 10  # how often the end is tried when a defect interrupts it
 _GAP_S: Final = 30.0  # the longest wait for the watches to catch up

@@ -229,9 +229,8 @@ class Reflector:
     def _handle(self, outcomes: list[Outcome], *, detail: str = "", listed: bool = False) -> None:
         passed = ""  # the version of the last change, when nobody wanted it
         outcomes.reverse()
-        while (
-            outcomes
-        ):  # each is let go when it has been handed on: a list of Events is long, and who receives it may be slow
+        while outcomes:
+            # Each is let go when it has been handed on: a list of Events is long, and who takes it may be slow.
             outcome = outcomes.pop()
             if self._stop.is_set():
                 return
