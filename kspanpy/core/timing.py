@@ -78,7 +78,8 @@ def instant(seconds_ns: int | None, received_ns: int) -> int:
 
 def rfc3339(at_ns: int) -> str:
     """Microseconds since 1970 as text; a time that no calendar holds becomes its nearest edge."""
-    at_ns = min(max(at_ns, 0), _LAST_NS)
+    if not 0 <= at_ns <= _LAST_NS:
+        at_ns = min(max(at_ns, 0), _LAST_NS)
     return f"{_second(at_ns // SECOND)}.{at_ns % SECOND // 1000:06}Z"
 
 

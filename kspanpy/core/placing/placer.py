@@ -85,7 +85,7 @@ class Placer:
         if len(record.chapters) > self._moment.settings.max_chapters:
             del record.chapters[0]
         if record.fresh or not record.real or chapter.rv is not None or chapter.ends_ns is None:
-            self.place(ChapterItem(chapter, received_ns=self._moment.now_ns))
+            self.place(ChapterItem(self._moment.now_ns, record.object.namespace, chapter=chapter))
 
     def retry(self, obj: Object) -> None:
         """An object has been seen: what waited for it?"""
@@ -143,10 +143,14 @@ class Placer:
             if need is not None:
                 return need
             decisive = chapters.deciders(chain)
-        rule = self._rules.find(record.kind, event.reason, event.message, event.component)
+        kind = record.object.kind
+        rule = item.rule
+        if rule is None or item.kind != kind:
+            rule = item.rule = self._rules.find(kind, event.reason, event.message, event.component)
+            item.kind = kind
         named, missing = self._named(chain, rule, event, occ) if rule.rule.names else (None, "")
         phase = rule.rule.phase
-        if record.object.kind == "Pod":
+        if kind == "Pod":
             phase = phases.pod_phase(
                 chain, occ, rule, settle_ns=self._moment.settle_ns, written_rv=event.resource_version
             )
@@ -162,7 +166,7 @@ class Placer:
                 need = self._await_chapter(record, decisive, event, occ, phase, named=named)
             if need is not None:
                 return need
-        self._joiner.join(self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule)
+        self._joiner.join(self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule, line=line)
         return None
 
     def _place_phase(self, item: PhaseItem) -> Need | None:

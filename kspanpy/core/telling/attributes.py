@@ -12,7 +12,7 @@ from functools import lru_cache
 from kspanpy.core import sanitize
 from kspanpy.core.changes.change import Change
 from kspanpy.core.model import AttributeValue, Event, Span
-from kspanpy.core.objects.catalog import Record
+from kspanpy.core.objects.catalog import Line, Record
 from kspanpy.core.rules import problems
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.timing import Occurrence, rfc3339
@@ -57,10 +57,17 @@ def event_service(event: Event) -> str:
 
 
 def event_attributes(
-    event: Event, occ: Occurrence, chain: Sequence[Record], *, delta: int, problem: str = ""
+    event: Event, occ: Occurrence, chain: Sequence[Record], line: Line | None, *, delta: int, problem: str = ""
 ) -> dict[str, AttributeValue]:
-    """What an event span says."""
-    attributes = _object_attributes(chain)
+    """What an event span says. `line`: the owners in the chain, if they are known as one."""
+    attributes = _object_attributes(chain[:1]) if line is not None else _object_attributes(chain)
+    if line is not None:
+        if line.attributes is None:
+            line.attributes = _add_names({}, line.records)
+        if attributes.keys().isdisjoint(line.attributes):  # nearly all
+            attributes.update(line.attributes)
+        else:
+            _add_names(attributes, line.records)
     involved = event.involved
     attributes["k8s.event.uid"] = event.uid
     attributes["k8s.event.name"] = event.name
@@ -202,7 +209,12 @@ def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
     }
     if obj.namespace:
         attributes["k8s.namespace.name"] = obj.namespace
-    for record in chain:
+    return _add_names(attributes, chain)
+
+
+def _add_names(attributes: dict[str, AttributeValue], records: Sequence[Record]) -> dict[str, AttributeValue]:
+    """What these objects are called; of two of one kind the first."""
+    for record in records:
         obj = record.object
         keys = _owner_keys(obj.kind)
         if keys is None:
