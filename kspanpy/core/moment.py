@@ -41,8 +41,7 @@ class Moment:
 
     def reach(self, now_ns: int) -> None:
         """It is so late now."""
-        if now_ns > self.now_ns:
-            self.now_ns = now_ns
+        self.now_ns = max(self.now_ns, now_ns)
 
     def say(self, output: Output) -> None:
         """One more output of this step."""

@@ -130,14 +130,14 @@ class Record:
 class Line:
     """An owner and its owners up to the root object, found once and shared by all that it owns."""
 
-    __slots__ = ("attributes", "decisive", "epoch", "records")
+    __slots__ = ("decisive", "epoch", "frame", "records")
 
     def __init__(self, records: list[Record], epoch: int) -> None:
         self.records = records
         self.decisive: list[Record] | None = (
             None  # those whose changes open chapters (`stories.chapters`), once asked for
         )
-        self.attributes: dict[str, AttributeValue] | None = None  # what spans say of them, once asked for
+        self.frame: dict[str, AttributeValue] | None = None  # the attributes of a span about what they own, once made
         self.epoch = epoch  # it holds as long as this is that of the catalog
 
 

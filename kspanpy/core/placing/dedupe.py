@@ -41,28 +41,27 @@ class SeenEvents:
         """
         key = _key(uid)
         before = self._young.get(key) or self._old.get(key, 0)
-        if n > before:
-            name_key = _digest(f"{name[0]}/{name[1]}") if name[1] else 0
-            if not before and name_key:
-                last = self._step(self._young_names.get(name_key) or self._old_names.get(name_key, 0))
+        if n <= before:
+            return before
+        name_key = _digest(f"{name[0]}/{name[1]}") if name[1] else 0
+        if not before and name_key:
+            named = self._young_names.get(name_key) or self._old_names.get(name_key)
+            if named is not None:
+                last = self._young.get(named) or self._old.get(named, 0)
                 before = last if last < n else 0
+        if len(self._young) >= self._half or now_ns - self._since_ns >= self._memory_ns:
             self._turn(now_ns)
-            self._young[key] = n
-            if name_key:
-                self._young_names[name_key] = key
+        self._young[key] = n
+        if name_key:
+            self._young_names[name_key] = key
         return before
 
-    def _step(self, key: int) -> int:
-        return self._young.get(key, 0) or self._old.get(key, 0)
-
     def _turn(self, now_ns: int) -> None:
-        is_old = now_ns - self._since_ns >= self._memory_ns
-        if len(self._young) >= self._half or is_old:
-            if not is_old:
-                self.evicted += len(self._old)
-            self._old, self._young = self._young, {}
-            self._old_names, self._young_names = self._young_names, {}
-            self._since_ns = now_ns
+        if now_ns - self._since_ns < self._memory_ns:
+            self.evicted += len(self._old)
+        self._old, self._young = self._young, {}
+        self._old_names, self._young_names = self._young_names, {}
+        self._since_ns = now_ns
 
 
 def _key(uid: str) -> int:

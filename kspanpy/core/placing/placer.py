@@ -166,7 +166,9 @@ class Placer:
                 need = self._await_chapter(record, decisive, event, occ, phase, named=named)
             if need is not None:
                 return need
-        self._joiner.join(self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule, line=line)
+        self._joiner.join(
+            self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule, line=line
+        )
         return None
 
     def _place_phase(self, item: PhaseItem) -> Need | None:

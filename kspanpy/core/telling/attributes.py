@@ -37,6 +37,15 @@ _SHARES = {
     stages.RUNNING: "kspanpy.critical_path.running",
     stages.CONTROLLERS: "kspanpy.critical_path.controllers",
 }
+_OF_EVERY_EVENT = (
+    "k8s.event.uid",
+    "k8s.event.name",
+    "k8s.event.reason",
+    "k8s.event.type",
+    "k8s.event.count",
+    "k8s.event.start_time",
+    "k8s.event.message",
+)
 _UNKNOWN_SERVICE = "kubernetes-events"  # an Event that does not say who wrote it
 
 
@@ -60,14 +69,7 @@ def event_attributes(
     event: Event, occ: Occurrence, chain: Sequence[Record], line: Line | None, *, delta: int, problem: str = ""
 ) -> dict[str, AttributeValue]:
     """What an event span says. `line`: the owners in the chain, if they are known as one."""
-    attributes = _object_attributes(chain[:1]) if line is not None else _object_attributes(chain)
-    if line is not None:
-        if line.attributes is None:
-            line.attributes = _add_names({}, line.records)
-        if attributes.keys().isdisjoint(line.attributes):  # nearly all
-            attributes.update(line.attributes)
-        else:
-            _add_names(attributes, line.records)
+    attributes = _object_attributes(chain) if line is None else _attributes_under(line, chain)
     involved = event.involved
     attributes["k8s.event.uid"] = event.uid
     attributes["k8s.event.name"] = event.name
@@ -209,12 +211,7 @@ def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
     }
     if obj.namespace:
         attributes["k8s.namespace.name"] = obj.namespace
-    return _add_names(attributes, chain)
-
-
-def _add_names(attributes: dict[str, AttributeValue], records: Sequence[Record]) -> dict[str, AttributeValue]:
-    """What these objects are called; of two of one kind the first."""
-    for record in records:
+    for record in chain:
         obj = record.object
         keys = _owner_keys(obj.kind)
         if keys is None:
@@ -225,4 +222,29 @@ def _add_names(attributes: dict[str, AttributeValue], records: Sequence[Record])
             attributes[keys[1]] = obj.uid
         if record.confidence and attributes.get("kspanpy.confidence") != "low":
             attributes["kspanpy.confidence"] = record.confidence
+    return attributes
+
+
+def _attributes_under(line: Line, chain: Sequence[Record]) -> dict[str, AttributeValue]:
+    """The same of an object and the line of its owners: a copy of what was said of the last one like it takes a third of the time."""
+    record = chain[0]
+    obj, frame = record.object, line.frame
+    if (
+        frame is None
+        or frame["k8s.object.kind"] != obj.kind
+        or frame["k8s.object.api_version"] != obj.api_version
+        or frame["k8s.namespace.name"] != obj.namespace
+        or record.confidence
+    ):
+        attributes = _object_attributes(chain)
+        if obj.namespace and not record.confidence:
+            line.frame = attributes | dict.fromkeys(_OF_EVERY_EVENT, "")
+        return attributes
+    attributes = frame.copy()
+    attributes["k8s.object.name"], attributes["k8s.object.uid"] = obj.name, obj.uid
+    keys = _owner_keys(obj.kind)
+    if keys is not None:
+        attributes[keys[1]] = obj.uid
+        if keys[0] != "k8s.namespace.name":
+            attributes[keys[0]] = obj.name
     return attributes
