@@ -15,6 +15,9 @@ that are has confused his own Events.)
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TypeAlias
+
+Key: TypeAlias = int | bytes  # of a UUID, of any other uid
 
 
 class SeenEvents:
@@ -24,10 +27,10 @@ class SeenEvents:
         self._half = max(capacity // 2, 1)
         self._memory_ns = memory_ns
         # All four grow with the Events seen: each holds at most half the capacity.
-        self._young: dict[int, int] = {}
-        self._old: dict[int, int] = {}
-        self._young_names: dict[int, int] = {}
-        self._old_names: dict[int, int] = {}
+        self._young: dict[Key, int] = {}
+        self._old: dict[Key, int] = {}
+        self._young_names: dict[bytes, Key] = {}
+        self._old_names: dict[bytes, Key] = {}
         self._since_ns = 0
         self.evicted = 0  # forgotten before their time
 
@@ -43,7 +46,7 @@ class SeenEvents:
         before = self._young.get(key) or self._old.get(key, 0)
         if n <= before:
             return before
-        name_key = _digest(f"{name[0]}/{name[1]}") if name[1] else 0
+        name_key = _digest(f"{name[0]}/{name[1]}") if name[1] else b""
         if not before and name_key:
             named = self._young_names.get(name_key) or self._old_names.get(name_key)
             if named is not None:
@@ -64,7 +67,7 @@ class SeenEvents:
         self._since_ns = now_ns
 
 
-def _key(uid: str) -> int:
+def _key(uid: str) -> Key:
     """A number for a uid: its own if it is written as the API server does, which costs half of hashing it."""
     digits = uid.replace("-", "")
     if len(digits) == 32 and len(uid) == 36:
@@ -75,5 +78,5 @@ def _key(uid: str) -> int:
     return _digest(uid)
 
 
-def _digest(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -118,26 +118,27 @@ class Placer:
     # -- what each kind of item needs
 
     def _place_event(self, item: EventItem) -> Need | None:
-        event, occ, involved = item.event, item.occ, item.event.involved
-        record = self._catalog.get(involved.uid, involved.namespace)
+        event, occ, catalog = item.event, item.occ, self._catalog
+        involved = event.involved
+        record = catalog.get(involved.uid, involved.namespace)
         shown = record is not None and record.real
         if not item.heard:
             item.heard = True
-            if not (shown and self._catalog.synced >= naming.OWNED):  # else whatever it names is shown, too
+            if not (shown and catalog.synced >= naming.OWNED):  # else whatever it names is shown, too
                 self._hear(event, occ, record)
         if not shown or not involved.uid:
-            record = identity.find(self._catalog, involved, occ.at_ns)
+            record = identity.find(catalog, involved, occ.at_ns)
         if record is None:
             if not item.forced:
                 return self._await_object(involved)
-            record = identity.namesake(self._catalog, involved, occ.at_ns)
+            record = identity.namesake(catalog, involved, occ.at_ns)
             if record is None:
                 record = self._stand_in(involved, occ)
-        line = self._catalog.line_above(record)
+        line = catalog.line_above(record)
         if line is not None:
             chain, decisive = [record, *line.records], chapters.deciders_of(record, line)
-            if self._catalog.mortal:
-                self._catalog.used(chain, self._moment.now_ns)
+            if catalog.mortal:
+                catalog.used(chain, self._moment.now_ns)
         else:
             chain, need = self._chain(record, forced=item.forced)
             if need is not None:
