@@ -27,20 +27,22 @@ class Crowd(Generic[K]):
     def __init__(self, capacity: int, *, part: int) -> None:
         self._capacity = capacity
         self._share = share(capacity, part)
-        # All grow with the namespaces that hold something; the queues with what they hold (`tidy`: twice that, and 64).
+        # All grow with the namespaces that hold something; the queues with what they hold (`add`: twice that, and 64).
         self._held: dict[str, int] = {}
         self._order: dict[str, deque[K]] = {}  # oldest first; those that have left are found out when they are met
         self._over: dict[str, None] = {}  # not a set, whose order is another one in each process
         self._largest, self._largest_for = "", 0  # who held most, and for how many more questions that is good enough
         self.total = 0
 
-    def add(self, key: K, namespace: str, weight: int = 1) -> None:
-        """An item has come."""
+    def add(self, key: K, namespace: str, is_there: Callable[[K], bool], weight: int = 1) -> None:
+        """An item has come, and is there. Lets go of the keys of those that have left, when they are most of what is kept."""
         order = self._order.get(namespace)
         if order is None:
             order = self._order[namespace] = deque()
         order.append(key)
         self.grow(namespace, weight)
+        if len(order) > 2 * self._held[namespace] + 64:
+            self._order[namespace] = deque(dict.fromkeys(key for key in order if is_there(key)))
 
     def grow(self, namespace: str, weight: int = 1) -> None:
         """An item that is there has become larger."""
@@ -76,12 +78,6 @@ class Crowd(Generic[K]):
             self._largest_for = self._held[self._largest] // 8
         self._largest_for -= 1
         return self.oldest(self._largest, is_there)
-
-    def tidy(self, namespace: str, is_there: Callable[[K], bool]) -> None:
-        """Lets go of the keys of those that have left, when they are most of what is kept. To be called after `add`."""
-        order = self._order[namespace]
-        if len(order) > 2 * self._held[namespace] + 64:
-            self._order[namespace] = deque(dict.fromkeys(key for key in order if is_there(key)))
 
     def oldest(self, namespace: str, is_there: Callable[[K], bool]) -> K | None:
         """Of one namespace; None: it has none."""

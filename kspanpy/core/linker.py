@@ -160,18 +160,17 @@ class Linker:
     def _advance(self, now_ns: int) -> None:
         moment, waiting = self._moment, self._placer.waiting
         while not self._in_gap:
-            patience, due = waiting.next_deadline(), moment.next_due()
-            if patience is not None and patience <= now_ns and (due is None or patience <= due):
-                moment.now_ns = max(moment.now_ns, patience)
-                item = waiting.overdue(patience)
-                if item is not None:
-                    self._placer.place(item)
+            due = moment.next_due()
+            item = waiting.overdue(now_ns if due is None or due > now_ns else due)
+            if item is not None:
+                moment.reach(item.until_ns)
+                self._placer.place(item)
             elif due is not None and due <= now_ns:
-                moment.now_ns = max(moment.now_ns, due)
+                moment.reach(due)
                 self._book.due(moment.take_due())
             else:
                 break
-        moment.now_ns = max(moment.now_ns, now_ns)
+        moment.reach(now_ns)
         self._catalog.forget(moment.now_ns)
         self._book.forget()
 
@@ -187,7 +186,7 @@ class Linker:
             self._moment.say(Discarded(DiscardReason.DUPLICATE))
             return
         delta = occ.n - before if before else 1
-        self._placer.place(EventItem(event, occ, delta=delta, received_ns=now_ns))
+        self._placer.place(EventItem(now_ns, event.namespace, event=event, occ=occ, delta=delta))
 
 
 def _with_uid(obj: Object) -> Object:

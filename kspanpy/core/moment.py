@@ -39,6 +39,10 @@ class Moment:
         self._order = count()
         self._tidy_at = _LEAST_TIDY
 
+    def reach(self, now_ns: int) -> None:
+        """It is so late now."""
+        self.now_ns = max(self.now_ns, now_ns)
+
     def say(self, output: Output) -> None:
         """One more output of this step."""
         self.out.append(output)

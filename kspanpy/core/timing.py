@@ -78,8 +78,10 @@ def instant(seconds_ns: int | None, received_ns: int) -> int:
 
 def rfc3339(at_ns: int) -> str:
     """Microseconds since 1970 as text; a time that no calendar holds becomes its nearest edge."""
-    at_ns = min(max(at_ns, 0), _LAST_NS)
-    return f"{_second(at_ns // SECOND)}.{at_ns % SECOND // 1000:06}Z"
+    if not 0 <= at_ns <= _LAST_NS:
+        at_ns = min(max(at_ns, 0), _LAST_NS)
+    at_s, rest_ns = divmod(at_ns, SECOND)
+    return f"{_second(at_s)}.{rest_ns // 1000:06}Z"
 
 
 @lru_cache(maxsize=1024)  # what happens at about the same time shares its second; strftime costs as much as a span

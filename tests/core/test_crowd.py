@@ -29,8 +29,7 @@ class Place:
         for _ in range(number):
             self._next += 1
             self.there[self._next] = namespace
-            self.crowd.add(self._next, namespace)
-            self.crowd.tidy(namespace, self.there.__contains__)
+            self.crowd.add(self._next, namespace, self.there.__contains__)
             while (key := self.crowd.excess(self.there.__contains__)) is not None:
                 self.leave(key)
                 self.gone.append(key)

@@ -49,6 +49,22 @@ def test_the_smallest_capacity_works():
     assert [seen.note(uid, 1, 0) for uid in "abc"] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "uid",
+    [
+        "00000006-0000-4000-8000-000000000001",  # the same halves, in other company
+        "00000007-0000-4000-8000-000000000000",
+        "00000006000040008000-000000000000----",  # no UUID
+        "shop/web-1-4000-8000-000000000000-zzz",
+    ],
+)
+def test_uids_that_are_nearly_alike_are_not_confused(uid: str):
+    """They are kept as numbers: whole."""
+    seen = SeenEvents(capacity=10, memory_ns=HOUR)
+    seen.note("00000006-0000-4000-8000-000000000000", 1, 0)
+    assert [seen.note(uid, 1, 0), seen.note(uid, 1, 0)] == [0, 1]
+
+
 NAME = ("shop", "web-1.18a1b2c3d4e5f607")
 
 

@@ -14,7 +14,7 @@ def item(number: int = 1, *, received_s: float = 0.0) -> EventItem:
     """An occurrence."""
     event = Event(uid=f"e{number}", name="e", namespace="shop", involved=ObjectReference())
     received_ns = T0 + int(received_s * SECOND)
-    return EventItem(event, Occurrence(1, received_ns, 0), delta=1, received_ns=received_ns)
+    return EventItem(received_ns, "shop", event=event, occ=Occurrence(1, received_ns, 0), delta=1)
 
 
 @pytest.fixture

@@ -33,8 +33,10 @@ class Revisions:
 
     def note(self, obj: Object) -> None:
         """A version of an object; only ReplicaSets that a Deployment owns say anything."""
+        if obj.kind != "ReplicaSet" or not obj.template or obj.resource_version is None:
+            return
         number = obj.annotations.get(_REVISION)
-        if obj.kind != "ReplicaSet" or not number or not obj.template or obj.resource_version is None:
+        if not number:
             return
         uid = next((owner.uid for owner in obj.owners if owner.kind == "Deployment"), "")
         if not uid:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from kspanpy.core.crowd import Crowd
-from kspanpy.core.model import SECOND, Object, ObjectReference, OwnerReference
+from kspanpy.core.model import SECOND, AttributeValue, Object, ObjectReference, OwnerReference
 from kspanpy.core.objects import health
 from kspanpy.core.rules.kinds import OTHER_CHANGING_KIND, OTHER_KIND, KindRule, kind_rule
 from kspanpy.core.settings import Limit, LinkerSettings
@@ -130,13 +130,14 @@ class Record:
 class Line:
     """An owner and its owners up to the root object, found once and shared by all that it owns."""
 
-    __slots__ = ("decisive", "epoch", "records")
+    __slots__ = ("decisive", "epoch", "frame", "records")
 
     def __init__(self, records: list[Record], epoch: int) -> None:
         self.records = records
         self.decisive: list[Record] | None = (
             None  # those whose changes open chapters (`stories.chapters`), once asked for
         )
+        self.frame: dict[str, AttributeValue] | None = None  # the attributes of a span about what they own, once made
         self.epoch = epoch  # it holds as long as this is that of the catalog
 
 
@@ -211,7 +212,8 @@ class Catalog:
 
     def renew(self, record: Record, obj: Object) -> None:
         """A newer version of an object has been seen."""
-        if record.line is not None and obj.kind != record.object.kind:
+        before = record.object
+        if record.line is not None and (obj.kind != before.kind or obj.name != before.name):
             self._epoch += 1  # it is not what those that it owns take it for
         record.object = obj
 
@@ -358,8 +360,7 @@ class Catalog:
             return  # it had to go as soon as it came
         namespace = record.name_key[1]
         self._dead[record.key] = received_ns
-        self._crowd.add(record.key, namespace)
-        self._crowd.tidy(namespace, self._dead.__contains__)
+        self._crowd.add(record.key, namespace, self._dead.__contains__)
 
     def _take_up(self, record: Record) -> None:
         if self._dead.pop(record.key, None) is not None:
@@ -382,8 +383,7 @@ class Catalog:
         self._remove(record.key)
         self._records[record.key] = record
         self._names.setdefault(record.name_key, []).append(record.key)
-        self._everybody.add(record.key, obj.namespace)
-        self._everybody.tidy(obj.namespace, self._records.__contains__)
+        self._everybody.add(record.key, obj.namespace, self._records.__contains__)
 
     def _is_lie(self, owner: OwnerReference, namespace: str) -> bool:
         """True for the uid of something that was seen and is something else."""

@@ -74,7 +74,7 @@ class Chronicle:
         if record.rule.created and not self._follows(record):
             self._created(record)
         elif record.kind == "Pod" and (record.fresh or not (health.settled(obj) or self._is_old(record))):
-            self._placer.place(PhaseItem(record, death=False, received_ns=self._moment.now_ns))
+            self._placer.place(PhaseItem(self._moment.now_ns, obj.namespace, record=record, death=False))
         if record.dying_ns is not None:
             self._dies(record)
         return record
@@ -167,7 +167,7 @@ class Chronicle:
                 Chapter(record, phase=record.rule.deleted, change=change, rv=record.dying_rv, at_ns=at_ns)
             )
         if record.kind == "Pod" and not health.ended(record.object):
-            self._placer.place(PhaseItem(record, death=True, received_ns=now_ns))
+            self._placer.place(PhaseItem(now_ns, record.object.namespace, record=record, death=True))
 
 
 def _changed(record: Record, before: Object, after: Object) -> bool:

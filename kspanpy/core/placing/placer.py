@@ -85,7 +85,7 @@ class Placer:
         if len(record.chapters) > self._moment.settings.max_chapters:
             del record.chapters[0]
         if record.fresh or not record.real or chapter.rv is not None or chapter.ends_ns is None:
-            self.place(ChapterItem(chapter, received_ns=self._moment.now_ns))
+            self.place(ChapterItem(self._moment.now_ns, record.object.namespace, chapter=chapter))
 
     def retry(self, obj: Object) -> None:
         """An object has been seen: what waited for it?"""
@@ -118,35 +118,40 @@ class Placer:
     # -- what each kind of item needs
 
     def _place_event(self, item: EventItem) -> Need | None:
-        event, occ, involved = item.event, item.occ, item.event.involved
-        record = self._catalog.get(involved.uid, involved.namespace)
+        event, occ, catalog = item.event, item.occ, self._catalog
+        involved = event.involved
+        record = catalog.get(involved.uid, involved.namespace)
         shown = record is not None and record.real
         if not item.heard:
             item.heard = True
-            if not (shown and self._catalog.synced >= naming.OWNED):  # else whatever it names is shown, too
+            if not (shown and catalog.synced >= naming.OWNED):  # else whatever it names is shown, too
                 self._hear(event, occ, record)
         if not shown or not involved.uid:
-            record = identity.find(self._catalog, involved, occ.at_ns)
+            record = identity.find(catalog, involved, occ.at_ns)
         if record is None:
             if not item.forced:
                 return self._await_object(involved)
-            record = identity.namesake(self._catalog, involved, occ.at_ns)
+            record = identity.namesake(catalog, involved, occ.at_ns)
             if record is None:
                 record = self._stand_in(involved, occ)
-        line = self._catalog.line_above(record)
+        line = catalog.line_above(record)
         if line is not None:
             chain, decisive = [record, *line.records], chapters.deciders_of(record, line)
-            if self._catalog.mortal:
-                self._catalog.used(chain, self._moment.now_ns)
+            if catalog.mortal:
+                catalog.used(chain, self._moment.now_ns)
         else:
             chain, need = self._chain(record, forced=item.forced)
             if need is not None:
                 return need
             decisive = chapters.deciders(chain)
-        rule = self._rules.find(record.kind, event.reason, event.message, event.component)
+        kind = record.object.kind
+        rule = item.rule
+        if rule is None or item.kind != kind:
+            rule = item.rule = self._rules.find(kind, event.reason, event.message, event.component)
+            item.kind = kind
         named, missing = self._named(chain, rule, event, occ) if rule.rule.names else (None, "")
         phase = rule.rule.phase
-        if record.object.kind == "Pod":
+        if kind == "Pod":
             phase = phases.pod_phase(
                 chain, occ, rule, settle_ns=self._moment.settle_ns, written_rv=event.resource_version
             )
@@ -162,7 +167,9 @@ class Placer:
                 need = self._await_chapter(record, decisive, event, occ, phase, named=named)
             if need is not None:
                 return need
-        self._joiner.join(self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule)
+        self._joiner.join(
+            self._lifecycle_of(item, chain, decisive, phase, rule, named=named), item, chain, rule, line=line
+        )
         return None
 
     def _place_phase(self, item: PhaseItem) -> Need | None:

@@ -24,6 +24,7 @@ from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.telling import judging, spans
 
 _ENDING = ("startup", "run", "termination")  # phases that come once; trouble may come again in the same story
+_OWNERS_OWN = frozenset(OWNER_PHASES.values()) - {"incident"}
 _SCALED = ("ReplicaSet", "ReplicationController")  # they scale up and down for others
 
 
@@ -171,15 +172,16 @@ class StoryBook:
         """The phase of an object in a story; empty: that of the story."""
         if record is story.root_record:
             return ""
-        if record.kind == "Pod":
-            scaled = phase in OWNER_PHASES.values() and phase != "incident"  # a Pod that owns others does not scale
-            return "" if scaled or (story.chapter is None and phase == "incident") else phase
-        if record.kind in _SCALED:
+        kind = record.object.kind
+        if kind == "Pod":
+            # A Pod that owns others does not scale.
+            return "" if phase in _OWNERS_OWN or (story.chapter is None and phase == "incident") else phase
+        if kind in _SCALED:
             if phase:
                 return phase
             known = story.first_phases.get(record.uid)
             return known if known is not None else ("scale-up" if story.chapter is not None else "")
-        return "run" if record.kind == "Job" else ""
+        return "run" if kind == "Job" else ""
 
     @staticmethod
     def _owner_phase(story: Story, record: Record, phase: str) -> str:
@@ -227,8 +229,7 @@ class StoryBook:
             key += "/again"  # its object had to be forgotten meanwhile, or counts its generations backwards
         self._open[story.own_id] = story
         self._moment.at(now_ns + self._moment.cap_ns, story)
-        self._opened.add(story.own_id, story.namespace)
-        self._opened.tidy(story.namespace, self._open.__contains__)
+        self._opened.add(story.own_id, story.namespace, self._open.__contains__)
         while (oldest := self._opened.excess(self._open.__contains__)) is not None:
             self.reached[Limit.OPEN_STORIES] += 1
             self.close(self._open[oldest], "capped")
@@ -420,8 +421,7 @@ class StoryBook:
                 self._moment.open_steps -= len(lifecycle.steps)
                 lifecycle.steps = []
             _let_go(story)
-        self._told.add(story.own_id, story.namespace, len(story.lifecycles))
-        self._told.tidy(story.namespace, self._closed.__contains__)
+        self._told.add(story.own_id, story.namespace, self._closed.__contains__, len(story.lifecycles))
 
     def close_all(self) -> None:
         """Nothing more will come."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 from kspanpy.core import sanitize
 from kspanpy.core.changes.change import Change
 from kspanpy.core.model import AttributeValue, Event, Span
-from kspanpy.core.objects.catalog import Record
+from kspanpy.core.objects.catalog import Line, Record
 from kspanpy.core.rules import problems
 from kspanpy.core.stories.shape import Chapter, Lifecycle, Story
 from kspanpy.core.timing import Occurrence, rfc3339
@@ -37,6 +37,15 @@ _SHARES = {
     stages.RUNNING: "kspanpy.critical_path.running",
     stages.CONTROLLERS: "kspanpy.critical_path.controllers",
 }
+_OF_EVERY_EVENT = (
+    "k8s.event.uid",
+    "k8s.event.name",
+    "k8s.event.reason",
+    "k8s.event.type",
+    "k8s.event.count",
+    "k8s.event.start_time",
+    "k8s.event.message",
+)
 _UNKNOWN_SERVICE = "kubernetes-events"  # an Event that does not say who wrote it
 
 
@@ -57,10 +66,10 @@ def event_service(event: Event) -> str:
 
 
 def event_attributes(
-    event: Event, occ: Occurrence, chain: Sequence[Record], *, delta: int, problem: str = ""
+    event: Event, occ: Occurrence, chain: Sequence[Record], line: Line | None, *, delta: int, problem: str = ""
 ) -> dict[str, AttributeValue]:
-    """What an event span says."""
-    attributes = _object_attributes(chain)
+    """What an event span says. `line`: the owners in the chain, if they are known as one."""
+    attributes = _object_attributes(chain) if line is None else _attributes_under(line, chain)
     involved = event.involved
     attributes["k8s.event.uid"] = event.uid
     attributes["k8s.event.name"] = event.name
@@ -213,4 +222,29 @@ def _object_attributes(chain: Sequence[Record]) -> dict[str, AttributeValue]:
             attributes[keys[1]] = obj.uid
         if record.confidence and attributes.get("kspanpy.confidence") != "low":
             attributes["kspanpy.confidence"] = record.confidence
+    return attributes
+
+
+def _attributes_under(line: Line, chain: Sequence[Record]) -> dict[str, AttributeValue]:
+    """The same of an object and the line of its owners: a copy of what was said of the last one like it takes a third of the time."""
+    record = chain[0]
+    obj, frame = record.object, line.frame
+    if (
+        frame is None
+        or frame["k8s.object.kind"] != obj.kind
+        or frame["k8s.object.api_version"] != obj.api_version
+        or frame["k8s.namespace.name"] != obj.namespace
+        or record.confidence
+    ):
+        attributes = _object_attributes(chain)
+        if obj.namespace and not record.confidence:
+            line.frame = attributes | dict.fromkeys(_OF_EVERY_EVENT, "")
+        return attributes
+    attributes = frame.copy()
+    attributes["k8s.object.name"], attributes["k8s.object.uid"] = obj.name, obj.uid
+    keys = _owner_keys(obj.kind)
+    if keys is not None:
+        attributes[keys[1]] = obj.uid
+        if keys[0] != "k8s.namespace.name":
+            attributes[keys[0]] = obj.name
     return attributes

@@ -27,9 +27,11 @@ def fit(lifecycle: Lifecycle, start_ns: int, end_ns: int, *, received_ns: int, s
         low, high = lifecycle.start_ns, lifecycle.end_ns
     else:
         low = 0 if lifecycle.nominal_ns is None else lifecycle.nominal_ns - skew_ns
-        high = max(received_ns + skew_ns, low + SHORTEST_NS)
+        high = received_ns + skew_ns
     if low <= start_ns <= end_ns <= high and start_ns <= high - SHORTEST_NS:
         return start_ns, end_ns  # as nearly always
+    if not lifecycle.sent:
+        high = max(high, low + SHORTEST_NS)
     start_ns = min(max(start_ns, low), max(high - SHORTEST_NS, low))
     return start_ns, min(max(end_ns, start_ns), high)
 
