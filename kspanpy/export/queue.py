@@ -92,9 +92,7 @@ class SpanQueue:
         self.shelved_bytes = 0
         """Of all spans with a number that are not settled."""
         self._waiting: deque[EncodedSpan] = deque()  # in memory
-        self._came: deque[int] = (
-            deque()
-        )  # when each of them came; a deque of its own is 56 bytes a span less than pairs
+        self._came: deque[int] = deque()  # when each of them came: 56 bytes a span less than pairs would take
         self._waiting_bytes = 0
         self._spilled_bytes = 0
         self._read = 0  # the highest number that is or was in memory

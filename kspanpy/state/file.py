@@ -49,7 +49,10 @@ Target: TypeAlias = tuple[str, str]
 
 
 class StateFile:
-    """In memory it grows with one round, on disk with the inputs since the last snapshot and the spans that wait. Open it with `StateFile.open`. Methods raise OSError when the disk does not take or give what it should."""
+    """Open it with `StateFile.open`. Methods raise OSError when the disk does not take or give what it should.
+
+    In memory it grows with one round, on disk with the inputs since the last snapshot and the spans that wait.
+    """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: int) -> None:
         self._folder = folder

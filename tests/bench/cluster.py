@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.faults import generator
-from tests.faults.generator import stamp, uid
 
 CAPTURES: Final = Path(__file__).resolve().parent.parent / "fixtures" / "captures"
 NORMAL: Final = ("Scheduled", "Pulling", "Pulled", "Created", "Started")
@@ -76,16 +75,10 @@ class Cluster(generator.Cluster):
 
     def _line(self, about: int, at_ns: int, reason: str, *, number: int, note: str = "", count: int = 1) -> bytes:
         pod = about % self.plan["pods"]
-        of = pod % self.plan["deployments"]
-        fill = {
+        where = self._about(pod, number, at_ns)
+        fill = where | {
             "DID": "MODIFIED" if count > 1 else "ADDED",
-            "NAME": f"app-{of}-5b89c5ccc4-{pod:05x}.{number:016x}",
-            "SPACE": self.namespace(of),
-            "UID": uid(6, number),
-            "RV": self._next(),
-            "AT": stamp(at_ns),
-            "POD": f"app-{of}-5b89c5ccc4-{pod:05x}",
-            "OF": uid(3, pod),
+            "NAME": f"{where['POD']}.{number:016x}",
             "COUNT": count,
             "NOTE": note,
         }

@@ -85,6 +85,14 @@ class TestText:
             parse("auto/4", host=host)
 
 
+def followed(how, history) -> None:
+    """By one linker and by shards, compared at every step."""
+    shards = Shards(how)
+    for fact, now_ns in history:
+        shards.step(fact, now_ns)
+    shards.finish(T0 + 1300 * SECOND)
+
+
 class TestShardsTogether:
     """Everything is followed everywhere, and told once."""
 
@@ -92,19 +100,13 @@ class TestShardsTogether:
     @given(history=histories)
     def test_any_history_is_told_by_all_shards_as_by_one_process(self, history):
         """Compared at every step."""
-        shards = Shards(ROOMY)
-        for fact, now_ns in history:
-            shards.step(fact, now_ns)
-        shards.finish(T0 + 1300 * SECOND)
+        followed(ROOMY, history)
 
     @few
     @given(history=histories)
     def test_also_where_there_is_no_room(self, history):
         """What is forgotten early for want of room is forgotten by all: bounds count what is followed, not what is told."""
-        shards = Shards(CRAMPED)
-        for fact, now_ns in history:
-            shards.step(fact, now_ns)
-        shards.finish(T0 + 1300 * SECOND)
+        followed(CRAMPED, history)
 
     @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
     @given(history=model_histories(), lateness=late(), parent=st.booleans())

@@ -48,6 +48,17 @@ def environment(container: dict[str, Any]) -> dict[str, str]:
     return {variable["name"]: variable["value"] for variable in container["env"]}
 
 
+def rendered(folder: Path, component: str) -> list[dict[str, Any]]:
+    """What an overlay of the base with this component comes to, by kubectl kustomize."""
+    shutil.copytree(DEPLOY, folder / "deploy")
+    overlay = {"resources": ["../deploy"], "components": [f"../deploy/components/{component}"]}
+    (folder / "overlay").mkdir()
+    (folder / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    command = ["kubectl", "kustomize", folder / "overlay"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    return list(yaml.safe_load_all(done.stdout))
+
+
 class TestRights:
     """The role is the table of the code."""
 
@@ -180,15 +191,9 @@ class TestHighAvailability:
     @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl renders it; the patch itself is tested above")
     def test_rendered_it_has_a_lease_and_no_state_directory(self, tmp_path: Path) -> None:
         """As an overlay that uses the component, by kubectl kustomize."""
-        shutil.copytree(DEPLOY, tmp_path / "deploy")
-        overlay = {"resources": ["../deploy"], "components": ["../deploy/components/ha"]}
-        (tmp_path / "overlay").mkdir()
-        (tmp_path / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-        done = subprocess.run(
-            ["kubectl", "kustomize", tmp_path / "overlay"], check=True, capture_output=True, text=True, timeout=30
-        )
-        (made,) = [d for d in yaml.safe_load_all(done.stdout) if d["kind"] == "Deployment"]
-        spec = made["spec"]["template"]["spec"]
+        made = rendered(tmp_path, "ha")
+        (deployment,) = [d for d in made if d["kind"] == "Deployment"]
+        spec = deployment["spec"]["template"]["spec"]
         (container,) = spec["containers"]
         assert environment(container).keys() - environment(containers()["kspanpy"]).keys() == {"KSPANPY_LEASE"}
         assert environment(containers()["kspanpy"]).keys() - environment(container).keys() == {
@@ -254,14 +259,7 @@ class TestSharded:
     @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl renders it; the patch itself is tested above")
     def test_rendered_it_is_the_pod_of_the_base_with_a_number(self, tmp_path: Path) -> None:
         """As an overlay that uses the component, by kubectl kustomize."""
-        shutil.copytree(DEPLOY, tmp_path / "deploy")
-        overlay = {"resources": ["../deploy"], "components": ["../deploy/components/sharded"]}
-        (tmp_path / "overlay").mkdir()
-        (tmp_path / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-        done = subprocess.run(
-            ["kubectl", "kustomize", tmp_path / "overlay"], check=True, capture_output=True, text=True, timeout=30
-        )
-        made = list(yaml.safe_load_all(done.stdout))
+        made = rendered(tmp_path, "sharded")
         assert not [d for d in made if d["kind"] == "Deployment"]
         (stateful,) = [d for d in made if d["kind"] == "StatefulSet"]
         spec = stateful["spec"]

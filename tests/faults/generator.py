@@ -241,17 +241,24 @@ class Cluster:
         pod = number % max(self.plan["pods"], 1)
         return self._pod_line(number, pod, at_ns, reason="Unhealthy", message=f"beacon {number} {at_ns} ")
 
-    def _pod_line(self, number: int, pod: int, at_ns: int, *, reason: str, message: str) -> bytes:
+    def _about(self, pod: int, number: int, at_ns: int) -> dict[str, Any]:
+        """What an Event of this number says of where it belongs."""
         of = pod % max(self.plan["deployments"], 1)
-        fill = {
-            "DID": "ADDED",
-            "NAME": f"app-{of}-5b89c5ccc4-{pod:05x}.{at_ns:016x}" if self.plan["of_pods"] else f"app-{of}.{at_ns:016x}",
+        return {
             "SPACE": self.namespace(of),
             "UID": uid(6, number),
             "RV": self._next(),
             "AT": stamp(at_ns),
             "POD": f"app-{of}-5b89c5ccc4-{pod:05x}",
             "OF": uid(3, pod),
+        }
+
+    def _pod_line(self, number: int, pod: int, at_ns: int, *, reason: str, message: str) -> bytes:
+        about = self._about(pod, number, at_ns)
+        of = pod % max(self.plan["deployments"], 1)
+        fill = about | {
+            "DID": "ADDED",
+            "NAME": f"{about['POD']}.{at_ns:016x}" if self.plan["of_pods"] else f"app-{of}.{at_ns:016x}",
             "REASON": reason,
             "MESSAGE": message,
             "TYPE": "Warning" if reason == "Unhealthy" else "Normal",

@@ -134,9 +134,7 @@ class Line:
 
     def __init__(self, records: list[Record], epoch: int) -> None:
         self.records = records
-        self.decisive: list[Record] | None = (
-            None  # those whose changes open chapters (`stories.chapters`), once asked for
-        )
+        self.decisive: list[Record] | None = None  # whose changes open chapters (`stories.chapters`), once asked for
         self.frame: dict[str, AttributeValue] | None = None  # the attributes of a span about what they own, once made
         self.epoch = epoch  # it holds as long as this is that of the catalog
 
